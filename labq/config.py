@@ -1,0 +1,84 @@
+"""Settings from the environment, checked once; all problems are listed together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labq.domain.errors import ConfigurationError
+
+PREFIX = "LABQ_"
+
+
+def default_state() -> Path:
+    """Return the state folder of this user: `$XDG_STATE_HOME/labq` or below the home folder."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return Path(base) / "labq" if base else Path.home() / ".local" / "state" / "labq"
+
+
+class Settings(BaseModel):
+    """One field for each `LABQ_<NAME>`; lists are separated by colons or commas."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    state: Path = Field(default_factory=default_state)
+    database_url: str = ""
+    redis_url: str = ""
+    web_host: str = "127.0.0.1"
+    web_port: int = 8480
+    stream_port: int = 8481
+    stream_url: str = ""
+    secret_key: str = ""
+    host: str = "local"
+    host_address: str = "127.0.0.1"
+    host_folder: Path | None = None
+    device_types_path: str = ""
+    file_folders: str = ""
+    cache_bytes: int = 20 * 1024**3
+    http_proxy: str = ""
+    http_url_format: str = ""
+    boot_slots: int = 0
+    deploy_slots: int = 4
+    download_slots: int = 4
+    fastboot_slots: int = 0
+    statsd_host: str = ""
+    statsd_port: int = 8125
+    sentry_dsn: str = ""
+    sentry_environment: str = "production"
+    log_level: str = "INFO"
+
+    @property
+    def bench_socket(self) -> Path:
+        """Return where the host's bench listens."""
+        return self.bench_folder / "bench.sock"
+
+    @property
+    def bench_folder(self) -> Path:
+        """Return the folder of the host's runs, sockets and locks."""
+        return self.host_folder or self.state / "hosts" / self.host
+
+    @property
+    def blobs(self) -> Path:
+        """Return the folder of logs and artifacts on the server."""
+        return self.state / "blobs"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this process; raises ConfigurationError naming every bad variable."""
+    source = os.environ if environment is None else environment
+    values = {
+        key[len(PREFIX) :].lower(): value
+        for key, value in source.items()
+        if key.startswith(PREFIX) and value
+    }
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigurationError(problems) from error

@@ -1,0 +1,141 @@
+"""What a host tells the server: durable events with a gapless sequence, and reports without one.
+
+Sources of the rules: docs/architecture.md, "The gate".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from labq.domain.errors import Failure
+from labq.domain.verdicts import Verdict
+
+
+class StepEnd(StrEnum):
+    """How a step ended on its host."""
+
+    DONE = "done"
+    FAILED = "failed"
+
+
+class HoldState(StrEnum):
+    """Where a run stands on its host, in a report."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    HANDING = "handing"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBegan:
+    """A step was granted. `waited_ms` is the time it waited for a slot."""
+
+    run: int
+    epoch: int
+    step: int
+    at: datetime
+    waited_ms: int
+    begins: int
+    kind: Literal["began"] = "began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded:
+    """A step is over. `next` is the step that follows, None when this end closes the run."""
+
+    run: int
+    epoch: int
+    step: int
+    at: datetime
+    end: StepEnd
+    next: int | None
+    failure: Failure | None = None
+    kind: Literal["ended"] = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultReported:
+    """A test case. Its identity is (run, step, channel, offset) within an epoch."""
+
+    run: int
+    epoch: int
+    step: int
+    at: datetime
+    channel: str
+    offset: int
+    line: int
+    suite: str
+    case: str
+    verdict: Verdict
+    measurement: Decimal | None = None
+    units: str = ""
+    test_set: str | None = None
+    start_line: int | None = None
+    end_line: int | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    kind: Literal["result"] = "result"
+
+
+Event = StepBegan | StepEnded | ResultReported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBatch:
+    """Consecutive durable events of one host, the first with sequence `first`."""
+
+    first: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """One run in a report. `idle_ms`: how long nothing was held, waiting or handing."""
+
+    run: int
+    epoch: int
+    next: int
+    state: HoldState
+    idle_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotReport:
+    """One kind of slots: how many may be used, are used, and are waited for."""
+
+    limit: int
+    used: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The bench's view of its host, sent on change and every 5 s; never stored, never sequenced.
+
+    It is judged only when the server has applied events up to `sequence`, and only when
+    `generation` is the current one. `order` is the id of the last order read (stream id).
+    """
+
+    boot: str
+    number: int
+    sequence: int
+    order: str
+    generation: str
+    at: datetime
+    version: str
+    runs: tuple[RunReport, ...]
+    slots: Mapping[str, SlotReport] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogChunk:
+    """Bytes of a run's log from `offset` on, both counted uncompressed; `data` is a zstd frame."""
+
+    run: int
+    offset: int
+    data: bytes

@@ -1,0 +1,61 @@
+"""What the server tells a host. Orders are level-triggered: reading one twice changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """Announces every sending of a run's chain, and so also cancel and loss.
+
+    A higher `epoch` than the highest seen sets the next step to `next`; a lower one is ignored.
+    `plan` is the plan's JSON; it stands in the order whenever the host may not know it.
+    `reason` is for the log: empty for a plain start.
+    """
+
+    run: int
+    epoch: int
+    next: int
+    device: str
+    digest: str
+    plan: str | None = None
+    reason: str = ""
+    kind: Literal["run"] = "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmOrder:
+    """Events up to `sequence` are stored; the maximum counts."""
+
+    sequence: int
+    kind: Literal["confirm"] = "confirm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgainOrder:
+    """A gap was seen: send the durable events from `sequence` on once more."""
+
+    sequence: int
+    kind: Literal["again"] = "again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrder:
+    """The log of a run is stored up to `length` bytes; send from there (also after a gap)."""
+
+    run: int
+    length: int
+    kind: Literal["stored"] = "stored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationOrder:
+    """Reports count only with this text: it changes when Redis has lost its data."""
+
+    generation: str
+    kind: Literal["generation"] = "generation"
+
+
+Order = RunOrder | ConfirmOrder | AgainOrder | StoredOrder | GenerationOrder
