@@ -1,0 +1,5 @@
+"""Boot methods: how a device starts and how a shell on it is reached."""
+
+from labq.actions.boot import minimal, qemu, u_boot
+
+METHODS = (qemu.METHOD, u_boot.METHOD, minimal.METHOD)

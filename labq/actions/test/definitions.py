@@ -1,0 +1,78 @@
+"""Test `definitions`: run Lava-Test definitions in the shell of the booted device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field
+
+from labq.actions.method import Method
+from labq.actions.parameters import Parameters
+from labq.actions.pending import pending
+from labq.domain.errors import Problem
+from labq.domain.plan import Queue, StepKind
+
+NAME = r"^[-_a-zA-Z0-9.]+$"
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+
+
+class Definition(Parameters):
+    """One item of `definitions` (LAVA.md b.4)."""
+
+    repository: str | dict[str, object]
+    source: Literal["git", "inline", "url"] = Field(alias="from")
+    path: str = ""
+    name: str = Field(pattern=NAME)
+    parameters: dict[str, Text] = Field(
+        default_factory=dict, validation_alias=AliasChoices("parameters", "params")
+    )
+    branch: Text = ""
+    revision: Text = ""
+    shallow: bool | None = None
+    history: bool = True
+    headers: dict[str, str] = Field(default_factory=dict)
+    skip_install: list[str] = Field(default_factory=list)
+    lava_signal: Literal["stdout", "kmsg"] = Field(default="stdout", alias="lava-signal")
+    expected: list[str] | None = None
+
+
+class DefinitionsParameters(Parameters):
+    """A test block with `definitions`."""
+
+    definitions: list[Definition] = Field(min_length=1)
+    docker: dict[str, object] | None = None
+
+
+def check(parameters: DefinitionsParameters, _device: Mapping[str, object]) -> list[Problem]:
+    """Refuse reserved and doubled names, and the container shell that labq does not drive."""
+    problems = []
+    if parameters.docker is not None:
+        problems.append(Problem(path="docker", message="not supported by this labq"))
+    names = [definition.name for definition in parameters.definitions]
+    for index, name in enumerate(names):
+        path = f"definitions[{index}].name"
+        if name == "lava":
+            problems.append(Problem(path=path, message="the name 'lava' is reserved"))
+        if name in names[:index]:
+            problems.append(Problem(path=path, message=f"the name {name!r} is used twice"))
+    return problems
+
+
+METHOD = Method(
+    name="definitions",
+    parameters=DefinitionsParameters,
+    kind=StepKind.TEST,
+    queue=Queue.TEST,
+    run=pending,
+    check=check,
+    replays=True,
+)
