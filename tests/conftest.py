@@ -1,0 +1,108 @@
+"""Fixtures of the whole suite: a real PostgreSQL and a real Redis of labq's own, once a session."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from labq.supervisor import postgres as postgres_server
+from labq.supervisor import redis as redis_server
+from labq.supervisor.postgres import Postgres
+
+# Tests lose nothing when the machine dies in the middle.
+QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+TEMPLATE = "labq_template"
+
+
+@contextmanager
+def _running(argv: tuple[str, ...], folder: Path, is_ready: Callable[[], bool]) -> Iterator[None]:
+    with (folder.parent / f"{folder.name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        limit = time.monotonic() + 60
+        while not is_ready():
+            assert process.poll() is None, Path(log.name).read_text(errors="replace")
+            assert time.monotonic() < limit, Path(log.name).read_text(errors="replace")
+            time.sleep(0.02)
+        yield
+    finally:
+        process.send_signal(2)
+        process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Return the private PostgreSQL of this session."""
+    server = postgres_server.prepare(tmp_path_factory.mktemp("postgres") / "data", QUICK)
+    with _running(server.argv, server.folder, server.is_ready):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> str:
+    """Return the URL of the server's maintenance database."""
+    return postgres.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: Postgres) -> str:
+    """Return the name of a database with the newest schema, to clone from."""
+    from labq.services.schema import upgrade  # noqa: PLC0415 - not for tests without a database
+
+    postgres.create(TEMPLATE)
+    upgrade(postgres.url(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
+    """Return the URL of a fresh, migrated database of this test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres.create(name, migrated_template)
+    yield postgres.url(name)
+    _execute(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def empty_database_url(postgres: Postgres) -> Iterator[str]:
+    """Return the URL of a fresh database without a schema."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres.create(name)
+    yield postgres.url(name)
+    _execute(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _execute(server: Postgres, statement: str) -> None:
+    connection = psycopg2.connect(server.url("postgres"))
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def redis_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of the private Redis of this session."""
+    server = redis_server.prepare(tmp_path_factory.mktemp("redis"))
+    with _running(server.argv, server.folder, server.is_ready):
+        yield server.url
+
+
+@pytest.fixture
+def redis_url(redis_of_session: str) -> str:
+    """Return the URL of an empty Redis."""
+    with redis.Redis.from_url(redis_of_session) as client:
+        client.flushall()
+    return redis_of_session
