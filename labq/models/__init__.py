@@ -1,0 +1,34 @@
+"""Tables, one noun a file. `TABLES` brings them all into the metadata."""
+
+from labq.models.base import Base
+from labq.models.control import Audit, Leader, RejectedEvent
+from labq.models.delivery import Delivery
+from labq.models.device import Device, DeviceType, Reservation
+from labq.models.host import Host
+from labq.models.job import Job, JobDefinition
+from labq.models.result import TestCase, TestSuite
+from labq.models.run import Run, RunPlan, Step
+from labq.models.user import Group, Login, Membership, Token, User
+
+TABLES: tuple[type[Base], ...] = (
+    User,
+    Group,
+    Membership,
+    Token,
+    Login,
+    DeviceType,
+    Host,
+    Device,
+    Job,
+    JobDefinition,
+    Run,
+    RunPlan,
+    Step,
+    Reservation,
+    TestSuite,
+    TestCase,
+    Delivery,
+    Leader,
+    Audit,
+    RejectedEvent,
+)

@@ -1,0 +1,48 @@
+"""Rows that keep the server in order: the leader's term, the audit trail, refused events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from labq.models.base import Base, BigInt, Key
+
+
+class Leader(Base):
+    """The one row that says which conductor leads, and until when (the database's clock)."""
+
+    __tablename__ = "leader"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    term: Mapped[BigInt]
+    holder: Mapped[str]
+    until: Mapped[datetime]
+    generation: Mapped[str] = mapped_column(server_default="")
+
+
+class Audit(Base):
+    """One change of state or health: who, what, from, to, why."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_subject", "subject", "subject_id", "id"),)
+    id: Mapped[Key]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    subject: Mapped[str]
+    subject_id: Mapped[str]
+    before: Mapped[str]
+    after: Mapped[str]
+    reason: Mapped[str] = mapped_column(server_default="")
+
+
+class RejectedEvent(Base):
+    """Something a host sent that could not be applied, set aside with its reason."""
+
+    __tablename__ = "rejected_event"
+    id: Mapped[Key]
+    host: Mapped[str]
+    at: Mapped[datetime]
+    payload: Mapped[str]
+    reason: Mapped[str]

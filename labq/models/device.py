@@ -1,0 +1,58 @@
+"""Device types, devices, and the resources that runs reserve."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from labq.domain.states import DeviceHealth, DeviceState
+from labq.models.base import Base, Key, named
+
+
+class DeviceType(Base):
+    """A kind of device; its template is found by this name."""
+
+    __tablename__ = "device_type"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    description: Mapped[str] = mapped_column(server_default="")
+
+
+class Device(Base):
+    """A bookable board. `template` is the Jinja2 text of its dictionary."""
+
+    __tablename__ = "device"
+    __table_args__ = (Index("ix_device_device_type_state", "device_type", "state", "health"),)
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+    device_type: Mapped[str] = mapped_column(ForeignKey("device_type.name", ondelete="RESTRICT"))
+    host: Mapped[str] = mapped_column(ForeignKey("host.name", ondelete="RESTRICT"), index=True)
+    template: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    exclusive: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    state: Mapped[DeviceState] = mapped_column(named(DeviceState, name="state"))
+    health: Mapped[DeviceHealth] = mapped_column(named(DeviceHealth, name="health"))
+    health_reason: Mapped[str] = mapped_column(server_default="")
+    run_id: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Reservation(Base):
+    """A resource held by a run; unique while it is active."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        Index(
+            "uq_reservation_active",
+            "resource",
+            unique=True,
+            postgresql_where=text("released_at IS NULL"),
+        ),
+    )
+    id: Mapped[Key]
+    resource: Mapped[str]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    reserved_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]

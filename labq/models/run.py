@@ -1,0 +1,74 @@
+"""Runs of a job: one execution on one device, its plan and its steps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from labq.domain.errors import ErrorType
+from labq.domain.plan import Queue, StepKind
+from labq.domain.states import RunState, StepState
+from labq.models.base import Base, BigInt, Key, named
+
+
+class Run(Base):
+    """One execution. `sent` is the id of the order that announced the last sending, null before.
+
+    `epoch` and `next` are what that order said; `log_bytes` and `log_lines` are stored and synced.
+    `cancel_reason` and the failure are set when the server ends the run early.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        UniqueConstraint("job_id", "number"),
+        Index("ix_run_open", "host", "id", postgresql_where=text("state <> 'ended'")),
+    )
+    id: Mapped[Key]
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="RESTRICT"), index=True)
+    host: Mapped[str] = mapped_column(ForeignKey("host.name", ondelete="RESTRICT"))
+    state: Mapped[RunState] = mapped_column(named(RunState, name="state"))
+    epoch: Mapped[int]
+    next: Mapped[int]
+    sent: Mapped[str | None]
+    sent_reason: Mapped[str] = mapped_column(server_default="")
+    reserved_at: Mapped[datetime]
+    began_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
+    error_message: Mapped[str] = mapped_column(server_default="")
+    log_bytes: Mapped[BigInt] = mapped_column(server_default="0")
+    log_lines: Mapped[BigInt] = mapped_column(server_default="0")
+    is_log_packed: Mapped[bool] = mapped_column(server_default="false")
+
+
+class RunPlan(Base):
+    """The plan's JSON as sent to the host, by digest."""
+
+    __tablename__ = "run_plan"
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[str]
+    plan: Mapped[str]
+
+
+class Step(Base):
+    """One step of a run's chain, from the host's events."""
+
+    __tablename__ = "step"
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[StepKind] = mapped_column(named(StepKind, name="kind"))
+    queue: Mapped[Queue] = mapped_column(named(Queue, name="queue"))
+    name: Mapped[str]
+    method: Mapped[str]
+    state: Mapped[StepState] = mapped_column(named(StepState, name="state"))
+    epoch: Mapped[int] = mapped_column(server_default="0")
+    begins: Mapped[int] = mapped_column(server_default="0")
+    waited_ms: Mapped[BigInt] = mapped_column(server_default="0")
+    began_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
+    error_message: Mapped[str] = mapped_column(server_default="")

@@ -1,0 +1,68 @@
+"""People and programs that use the server: users, groups, API tokens, web log-ins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from labq.models.base import Base, Key
+
+
+class User(Base):
+    """An account; `password_hash` (argon2) is null when it has tokens only."""
+
+    __tablename__ = "user"
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str] = mapped_column(server_default="")
+    password_hash: Mapped[str | None]
+    is_admin: Mapped[bool] = mapped_column(server_default="false")
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[datetime]
+
+
+class Group(Base):
+    """A named set of users."""
+
+    __tablename__ = "group"
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class Membership(Base):
+    """A user in a group."""
+
+    __tablename__ = "membership"
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), primary_key=True
+    )
+    group_id: Mapped[int] = mapped_column(
+        ForeignKey("group.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Token(Base):
+    """An API token; only the SHA-256 of its secret is kept."""
+
+    __tablename__ = "token"
+    __table_args__ = (UniqueConstraint("user_id", "description"),)
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    description: Mapped[str]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+
+
+class Login(Base):
+    """A web session; the cookie holds its secret, the row the SHA-256 of it."""
+
+    __tablename__ = "login"
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
