@@ -84,6 +84,18 @@ class NotFoundError(LabqError):
     """No such thing, or it is hidden from this user."""
 
 
+class UnauthenticatedError(LabqError):
+    """Name, password, token or session of the request is missing or wrong."""
+
+
+class TooManyRequestsError(LabqError):
+    """The caller tried too often; it may come back after some seconds."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in an input: where (`actions[0].deploy.to`), which line (from 1), what."""

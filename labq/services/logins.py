@@ -1,0 +1,68 @@
+"""Web sessions: opened with name and password, looked up by the cookie's secret, closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from labq.domain.errors import UnauthenticatedError
+from labq.models.user import Login, User
+from labq.services.credentials import digest, is_password, is_secret, new_secret
+from labq.services.tokens import groups_of_user
+from labq.services.visibility import ANONYMOUS, Viewer
+
+LIFETIME = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedLogin:
+    """A new session: `secret` goes into the cookie."""
+
+    user_id: int
+    secret: str
+    expires_at: datetime
+
+
+def check_password(session: Session, name: str, password: str) -> int:
+    """Return the id of the active user; raises UnauthenticatedError without saying which is wrong."""
+    row = session.execute(
+        select(User.id, User.password_hash).where(User.name == name, User.is_active)
+    ).one_or_none()
+    if not is_password(password, row.password_hash if row else None) or row is None:
+        raise UnauthenticatedError("wrong name or password")
+    return int(row.id)
+
+
+def create(session: Session, name: str, password: str, *, now: datetime) -> OpenedLogin:
+    """Open a session and forget the user's expired ones; raises UnauthenticatedError."""
+    user_id = check_password(session, name, password)
+    session.execute(delete(Login).where(Login.user_id == user_id, Login.expires_at <= now))
+    secret, expires_at = new_secret(), now + LIFETIME
+    session.add(
+        Login(user_id=user_id, digest=digest(secret), created_at=now, expires_at=expires_at)
+    )
+    session.flush()
+    return OpenedLogin(user_id=user_id, secret=secret, expires_at=expires_at)
+
+
+def authenticate(session: Session, secret: str, now: datetime) -> Viewer:
+    """Return whose session the cookie names; an unknown or expired one makes an anonymous viewer."""
+    if not is_secret(secret):
+        return ANONYMOUS
+    row = session.execute(
+        select(User.id, User.name, User.is_admin, groups_of_user())
+        .join(Login, Login.user_id == User.id)
+        .where(Login.digest == digest(secret), Login.expires_at > now, User.is_active)
+    ).one_or_none()
+    if row is None:
+        return ANONYMOUS
+    user_id, name, is_admin, groups = row
+    return Viewer(user_id=user_id, name=name, is_admin=is_admin, groups=tuple(groups))
+
+
+def close(session: Session, secret: str) -> None:
+    """End a session; an unknown one is ended already."""
+    session.execute(delete(Login).where(Login.digest == digest(secret)))

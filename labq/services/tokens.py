@@ -1,0 +1,133 @@
+"""API tokens: made, listed, revoked, and looked up on every request that carries one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ScalarSelect, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from labq.domain.errors import ConflictError, NotFoundError, UnauthenticatedError
+from labq.models.user import Membership, Token, User
+from labq.services.credentials import digest, is_secret, new_secret
+from labq.services.visibility import Viewer
+
+PREFIX = "labq_"
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """A token without its secret."""
+
+    id: int
+    user: str
+    description: str
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token just made: `secret` is shown this once."""
+
+    id: int
+    secret: str
+    description: str
+    expires_at: datetime | None
+
+
+def create(
+    session: Session,
+    user_id: int,
+    description: str,
+    *,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> NewToken:
+    """Make a token; raises ConflictError when the user has one of this description."""
+    secret = PREFIX + new_secret()
+    values = {
+        "user_id": user_id,
+        "digest": digest(secret),
+        "description": description,
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    token_id = session.scalar(
+        insert(Token).values(values).on_conflict_do_nothing().returning(Token.id)
+    )
+    if token_id is None:
+        message = f"there is a token {description!r} already: revoke it or take another description"
+        raise ConflictError(message)
+    return NewToken(id=token_id, secret=secret, description=description, expires_at=expires_at)
+
+
+def find_all(session: Session, user_id: int) -> tuple[TokenRow, ...]:
+    """Return the tokens of a user, the oldest first."""
+    query = (
+        select(
+            Token.id,
+            User.name.label("user"),
+            Token.description,
+            Token.created_at,
+            Token.last_used_at,
+            Token.expires_at,
+        )
+        .join(User, User.id == Token.user_id)
+        .where(Token.user_id == user_id)
+        .order_by(Token.id)
+    )
+    return tuple(TokenRow(**row._asdict()) for row in session.execute(query))
+
+
+def revoke(session: Session, viewer: Viewer, token_id: int) -> None:
+    """Delete a token of the viewer's own (an admin: of anyone); raises NotFoundError."""
+    query = delete(Token).where(Token.id == token_id).returning(Token.id)
+    if not viewer.is_admin:
+        query = query.where(Token.user_id == viewer.user_id)
+    if session.scalar(query) is None:
+        message = f"you have no token {token_id}"
+        raise NotFoundError(message)
+
+
+def authenticate(session: Session, secret: str, now: datetime) -> Viewer:
+    """Return whose token it is; raises UnauthenticatedError. Notes the use once a minute."""
+    if not (secret.startswith(PREFIX) and is_secret(secret.removeprefix(PREFIX))):
+        raise UnauthenticatedError("not a token of labq")
+    query = (
+        select(Token.id, Token.last_used_at, User.id, User.name, User.is_admin, groups_of_user())
+        .join(User, User.id == Token.user_id)
+        .where(
+            Token.digest == digest(secret),
+            User.is_active,
+            or_(Token.expires_at.is_(None), Token.expires_at > now),
+        )
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise UnauthenticatedError("the token is unknown, expired or revoked")
+    token_id, last_used_at, user_id, name, is_admin, groups = row
+    if last_used_at is None or last_used_at < now - _TOUCH_EVERY:
+        _touch(session, token_id, now)
+    return Viewer(user_id=user_id, name=name, is_admin=is_admin, groups=tuple(groups))
+
+
+def groups_of_user() -> ScalarSelect[list[int]]:
+    """Return the ids of the groups of `User` in a query, as one array."""
+    groups = select(Membership.group_id).where(Membership.user_id == User.id).correlate(User)
+    return select(func.array(groups.scalar_subquery())).scalar_subquery()
+
+
+def _touch(session: Session, token_id: int, now: datetime) -> None:
+    # Requests with the same token never wait for each other here: one notes it, the rest go on.
+    free = select(Token.id).where(Token.id == token_id).with_for_update(skip_locked=True)
+    session.execute(
+        update(Token)
+        .where(Token.id.in_(free.scalar_subquery()))
+        .values(last_used_at=now)
+        .execution_options(synchronize_session=False)
+    )
