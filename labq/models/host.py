@@ -22,7 +22,6 @@ class Host(Base):
     health: Mapped[HostHealth] = mapped_column(named(HostHealth, name="health"))
     sequence: Mapped[BigInt] = mapped_column(server_default="0")
     up_id: Mapped[str] = mapped_column(server_default="0-0")
-    log_id: Mapped[str] = mapped_column(server_default="0-0")
     version: Mapped[str] = mapped_column(server_default="")
     reported_at: Mapped[datetime | None]
     slots: Mapped[Json] = mapped_column(JSONB, server_default="{}")
