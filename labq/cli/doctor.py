@@ -1,0 +1,36 @@
+"""`labq doctor`: what this machine lacks to be a server or a host."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from labq.cli.machine import Finding, State, inspect
+from labq.cli.output import json_option, show_json, wants_json
+
+COLOURS = {State.GOOD: "green", State.WEAK: "yellow", State.MISSING: "red"}
+
+
+@click.command()
+@json_option
+def command() -> None:
+    """Say what this machine lacks: programs, groups, rights, cores, memory, disk, KVM.
+
+    Exit 1 when something that labq cannot do without is missing.
+    """
+    findings = inspect()
+    if wants_json():
+        show_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            _show(finding)
+    sys.exit(any(finding.state is State.MISSING for finding in findings))
+
+
+def _show(finding: Finding) -> None:
+    state = click.style(f"{finding.state.value:<8}", fg=COLOURS[finding.state])
+    click.echo(f"{state}{finding.name:<22}{finding.found}")
+    if finding.advice:
+        click.echo(f"{'':<30}-> {finding.advice}")

@@ -1,0 +1,23 @@
+"""`labq job`: submit, follow, show and end jobs."""
+
+from __future__ import annotations
+
+import click
+
+from labq.cli.lazy import Entry, LazyGroup
+
+COMMANDS = (
+    Entry("submit", "labq.cli.job.submit", "Submit a definition; follow it to its end."),
+    Entry("validate", "labq.cli.job.validate", "Check definitions without a server."),
+    Entry("list", "labq.cli.job.list", "List jobs, the newest first."),
+    Entry("show", "labq.cli.job.show", "Show a job: state, steps, timings, results."),
+    Entry("log", "labq.cli.job.log", "Print a job's log; follow it."),
+    Entry("wait", "labq.cli.job.wait", "Wait for the end of jobs."),
+    Entry("cancel", "labq.cli.job.cancel", "Cancel jobs."),
+    Entry("resubmit", "labq.cli.job.resubmit", "Submit a job's definition again."),
+)
+
+
+@click.group(cls=LazyGroup, entries=COMMANDS)
+def command() -> None:
+    """Submit, follow, show and end jobs."""
