@@ -1,0 +1,203 @@
+"""Devices and device types as lists and pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from labq.domain.errors import NotFoundError
+from labq.domain.states import SCHEDULABLE_HEALTH, DeviceHealth, DeviceState, JobState
+from labq.models.control import Audit
+from labq.models.device import Device, DeviceType
+from labq.models.job import Job
+from labq.models.run import Run
+from labq.services.job_list import JobFilter, JobRow
+from labq.services.job_list import find_page as find_jobs
+from labq.services.paging import Page, decode_name, page_of
+from labq.services.visibility import Viewer, visible_jobs
+
+_RECENT_JOBS = 20
+_RECENT_CHANGES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFilter:
+    """Which devices; None asks nothing."""
+
+    device_type: str | None = None
+    host: str | None = None
+    state: DeviceState | None = None
+    health: DeviceHealth | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRow:
+    """A device in a list; `job` is the one it works for, when the viewer may see it."""
+
+    name: str
+    device_type: str
+    host: str
+    state: DeviceState
+    health: DeviceHealth
+    health_reason: str
+    description: str
+    tags: tuple[str, ...]
+    exclusive: tuple[str, ...]
+    job: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of the audit trail."""
+
+    at: datetime
+    actor: str
+    before: str
+    after: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """A device with its template, its latest jobs and its latest changes."""
+
+    device: DeviceRow
+    template: str
+    jobs: tuple[JobRow, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTypeRow:
+    """A device type with its devices counted: all, fit for jobs, idle and fit; and jobs waiting."""
+
+    name: str
+    description: str
+    devices: int
+    fit: int
+    idle: int
+    waiting_jobs: int
+
+
+def find_page(
+    session: Session,
+    viewer: Viewer,
+    wanted: DeviceFilter,
+    *,
+    after: str | None = None,
+    limit: int = 100,
+) -> Page[DeviceRow]:
+    """Return devices by name."""
+    query = _rows(viewer).where(*_conditions(wanted)).order_by(Device.name).limit(limit + 1)
+    if after is not None:
+        query = query.where(Device.name > decode_name(after))
+    rows = [_row(row._asdict()) for row in session.execute(query)]
+    return page_of(rows, limit, lambda device: device.name)
+
+
+def find(session: Session, viewer: Viewer, name: str) -> DeviceView:
+    """Return one device; raises NotFoundError."""
+    row = session.execute(
+        _rows(viewer).add_columns(Device.template).where(Device.name == name)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no device {name!r}")
+    values = row._asdict()
+    template = values.pop("template")
+    jobs = find_jobs(session, viewer, JobFilter(device=name), limit=_RECENT_JOBS)
+    return DeviceView(
+        device=_row(values), template=template, jobs=jobs.items, changes=_changes(session, name)
+    )
+
+
+def find_types(
+    session: Session, *, after: str | None = None, limit: int = 100
+) -> Page[DeviceTypeRow]:
+    """Return device types by name."""
+    query = _types().order_by(DeviceType.name).limit(limit + 1)
+    if after is not None:
+        query = query.where(DeviceType.name > decode_name(after))
+    rows = [DeviceTypeRow(**row._asdict()) for row in session.execute(query)]
+    return page_of(rows, limit, lambda kind: kind.name)
+
+
+def find_type(session: Session, name: str) -> DeviceTypeRow:
+    """Return one device type; raises NotFoundError."""
+    row = session.execute(_types().where(DeviceType.name == name)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no device type {name!r}")
+    return DeviceTypeRow(**row._asdict())
+
+
+def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    job = (
+        select(Job.id)
+        .join(Run, Run.job_id == Job.id)
+        .where(Run.id == Device.run_id, visible_jobs(viewer))
+        .correlate(Device)
+        .scalar_subquery()
+    )
+    return select(
+        Device.name,
+        Device.device_type,
+        Device.host,
+        Device.state,
+        Device.health,
+        Device.health_reason,
+        Device.description,
+        Device.tags,
+        Device.exclusive,
+        job.label("job"),
+    )
+
+
+def _row(values: dict[str, Any]) -> DeviceRow:
+    lists = {"tags": tuple(values["tags"]), "exclusive": tuple(values["exclusive"])}
+    return DeviceRow(**{**values, **lists})
+
+
+def _conditions(wanted: DeviceFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.device_type is not None:
+        yield Device.device_type == wanted.device_type
+    if wanted.host is not None:
+        yield Device.host == wanted.host
+    if wanted.state is not None:
+        yield Device.state == wanted.state
+    if wanted.health is not None:
+        yield Device.health == wanted.health
+    if wanted.tag is not None:
+        yield Device.tags.contains([wanted.tag])
+
+
+def _changes(session: Session, name: str) -> tuple[Change, ...]:
+    healths = [health.value for health in DeviceHealth]
+    rows = session.execute(
+        select(Audit.at, Audit.actor, Audit.before, Audit.after, Audit.reason)
+        .where(Audit.subject == "device", Audit.subject_id == name, Audit.after.in_(healths))
+        .order_by(Audit.id.desc())
+        .limit(_RECENT_CHANGES)
+    )
+    return tuple(Change(**row._asdict()) for row in rows)
+
+
+def _types() -> Select[*tuple[Any, ...]]:
+    is_fit = Device.health.in_(SCHEDULABLE_HEALTH)
+    devices = select(func.count()).where(Device.device_type == DeviceType.name)
+    idle = devices.where(is_fit, Device.state == DeviceState.IDLE)
+    waiting = select(func.count()).where(
+        Job.device_type == DeviceType.name, Job.state == JobState.SUBMITTED
+    )
+    return select(
+        DeviceType.name,
+        DeviceType.description,
+        devices.correlate(DeviceType).scalar_subquery().label("devices"),
+        devices.where(is_fit).correlate(DeviceType).scalar_subquery().label("fit"),
+        idle.correlate(DeviceType).scalar_subquery().label("idle"),
+        waiting.correlate(DeviceType).scalar_subquery().label("waiting_jobs"),
+    )

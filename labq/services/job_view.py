@@ -1,0 +1,251 @@
+"""One job with everything that its page shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from labq.domain.errors import ErrorType, Failure, NotFoundError
+from labq.domain.plan import Queue, StepKind
+from labq.domain.states import JobState, Outcome, RunState, StepState
+from labq.domain.verdicts import Verdict
+from labq.models.device import Device
+from labq.models.job import Job
+from labq.models.result import TestCase, TestSuite
+from labq.models.run import Run, Step
+from labq.models.user import Group, User
+from labq.services.visibility import Viewer, visible_jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """A step; `slot_wait_seconds` is how long it waited for a slot of its host."""
+
+    position: int
+    kind: StepKind
+    queue: Queue
+    name: str
+    method: str
+    state: StepState
+    begins: int
+    slot_wait_seconds: float
+    began_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: float | None
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One execution of the job."""
+
+    id: int
+    number: int
+    device: str
+    host: str
+    state: RunState
+    reserved_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+    log_bytes: int
+    log_lines: int
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteCount:
+    """A suite of the latest run with the number of its cases by verdict."""
+
+    name: str
+    passed: int
+    failed: int
+    skipped: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job; `queue_wait_seconds` is the time from submission to its latest run's reservation."""
+
+    id: int
+    name: str
+    submitter: str
+    device_type: str
+    device: str | None
+    host: str | None
+    wanted_device: str | None
+    wanted_host: str | None
+    tags: tuple[str, ...]
+    priority: int
+    viewing_groups: tuple[str, ...] | None
+    state: JobState
+    outcome: Outcome | None
+    error: Failure | None
+    submitted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    queue_until: datetime | None
+    queue_wait_seconds: float | None
+    duration_seconds: float | None
+    resubmit_of: int | None
+    run_id: int | None
+    may_change: bool
+    runs: tuple[RunView, ...]
+    suites: tuple[SuiteCount, ...]
+
+
+def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
+    """Return a job that the viewer sees; raises NotFoundError."""
+    query = _job_query().where(Job.id == job_id, visible_jobs(viewer))
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise missing(job_id)
+    job, submitter, device, host, groups = row
+    runs = _runs(session, job_id)
+    latest = next((run for run in runs if run.id == job.run_id), None)
+    return JobView(
+        id=job.id,
+        name=job.name,
+        submitter=submitter,
+        device_type=job.device_type,
+        device=device,
+        host=host,
+        wanted_device=job.wanted_device,
+        wanted_host=job.wanted_host,
+        tags=tuple(job.tags),
+        priority=job.priority,
+        viewing_groups=None if job.viewing_groups is None else tuple(groups),
+        state=job.state,
+        outcome=job.outcome,
+        error=_failure(job.error_type, job.error_message),
+        submitted_at=job.submitted_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        queue_until=job.queue_until,
+        queue_wait_seconds=_seconds(job.submitted_at, latest.reserved_at if latest else None),
+        duration_seconds=_seconds(job.started_at, job.ended_at),
+        resubmit_of=job.resubmit_of,
+        run_id=job.run_id,
+        may_change=viewer.is_admin or viewer.user_id == job.submitter_id,
+        runs=runs,
+        suites=_suites(session, job.run_id),
+    )
+
+
+def require(session: Session, viewer: Viewer, job_id: int) -> None:
+    """Raise NotFoundError unless the viewer sees the job."""
+    if session.scalar(select(Job.id).where(Job.id == job_id, visible_jobs(viewer))) is None:
+        raise missing(job_id)
+
+
+def _job_query() -> Select[*tuple[Any, ...]]:
+    groups = (
+        select(Group.name)
+        .where(Group.id == func.any(Job.viewing_groups))
+        .order_by(Group.name)
+        .correlate(Job)
+    )
+    return (
+        select(Job, User.name, Device.name, Device.host, func.array(groups.scalar_subquery()))
+        .join(User, User.id == Job.submitter_id)
+        .outerjoin(Device, Device.id == Job.device_id)
+    )
+
+
+def _runs(session: Session, job_id: int) -> tuple[RunView, ...]:
+    rows = session.execute(
+        select(Run, Device.name)
+        .join(Device, Device.id == Run.device_id)
+        .where(Run.job_id == job_id)
+        .order_by(Run.number)
+    ).all()
+    if not rows:
+        return ()
+    steps = _steps(session, [run.id for run, _ in rows])
+    return tuple(
+        RunView(
+            id=run.id,
+            number=run.number,
+            device=device,
+            host=run.host,
+            state=run.state,
+            reserved_at=run.reserved_at,
+            began_at=run.began_at,
+            ended_at=run.ended_at,
+            log_bytes=run.log_bytes,
+            log_lines=run.log_lines,
+            steps=tuple(steps[run.id]),
+        )
+        for run, device in rows
+    )
+
+
+def _steps(session: Session, runs: list[int]) -> Mapping[int, list[StepView]]:
+    found: dict[int, list[StepView]] = defaultdict(list)
+    for step in session.scalars(
+        select(Step).where(Step.run_id.in_(runs)).order_by(Step.run_id, Step.position)
+    ):
+        found[step.run_id].append(_step(step))
+    return found
+
+
+def _step(step: Step) -> StepView:
+    return StepView(
+        position=step.position,
+        kind=step.kind,
+        queue=step.queue,
+        name=step.name,
+        method=step.method,
+        state=step.state,
+        begins=step.begins,
+        slot_wait_seconds=step.waited_ms / 1000,
+        began_at=step.began_at,
+        ended_at=step.ended_at,
+        duration_seconds=_seconds(step.began_at, step.ended_at),
+        error=_failure(step.error_type, step.error_message),
+    )
+
+
+def _suites(session: Session, run_id: int | None) -> tuple[SuiteCount, ...]:
+    if run_id is None:
+        return ()
+
+    def count(verdict: Verdict) -> Any:
+        return func.count().filter(TestCase.verdict == verdict)
+
+    rows = session.execute(
+        select(
+            TestSuite.name,
+            count(Verdict.PASS),
+            count(Verdict.FAIL),
+            count(Verdict.SKIP),
+            count(Verdict.UNKNOWN),
+        )
+        .join(TestCase, TestCase.suite_id == TestSuite.id)
+        .where(TestSuite.run_id == run_id)
+        .group_by(TestSuite.id)
+        .order_by(TestSuite.id)
+    )
+    return tuple(
+        SuiteCount(name=name, passed=passed, failed=failed, skipped=skipped, unknown=unknown)
+        for name, passed, failed, skipped, unknown in rows
+    )
+
+
+def _failure(error_type: ErrorType | None, message: str) -> Failure | None:
+    return None if error_type is None else Failure(type=error_type, message=message)
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
+    return None if begin is None or end is None else (end - begin).total_seconds()
+
+
+def missing(job_id: int) -> NotFoundError:
+    """Return the error for a job that is not there or hidden: both look the same."""
+    return NotFoundError(f"there is no job {job_id}, or you may not see it")

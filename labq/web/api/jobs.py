@@ -1,0 +1,124 @@
+"""Jobs: list and show. What changes them is in `job_changes`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from flask import Response
+from pydantic import AfterValidator, Field
+
+from labq.domain.states import JobState, Outcome
+from labq.services import job_list, job_texts, job_view
+from labq.services.job_list import ME, JobFilter, JobRow
+from labq.services.job_view import JobView
+from labq.services.paging import Page
+from labq.web.endpoint import JSON, TEXT, YAML, Call, Endpoint
+from labq.web.parsing import PageQuery, Text
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_aware)]
+
+
+class JobQuery(PageQuery):
+    """Filters of the list; a moment without a zone is UTC."""
+
+    state: list[JobState] = Field(default=[], description="any of these; may be repeated")
+    outcome: list[Outcome] = Field(default=[], description="any of these; may be repeated")
+    device_type: Text | None = None
+    device: Text | None = None
+    host: Text | None = None
+    submitter: Text | None = Field(default=None, description=f"a user's name, or `{ME}`")
+    since: Moment | None = Field(default=None, description="submitted at or after")
+    until: Moment | None = Field(default=None, description="submitted before")
+    name: Text | None = Field(default=None, max_length=200, description="part of the name")
+    tag: Text | None = None
+    priority: int | None = Field(default=None, ge=0, le=100)
+
+    def wanted(self) -> JobFilter:
+        """Return the filter for the service."""
+        return JobFilter(
+            states=tuple(self.state),
+            outcomes=tuple(self.outcome),
+            device_type=self.device_type,
+            device=self.device,
+            host=self.host,
+            submitter=self.submitter,
+            since=self.since,
+            until=self.until,
+            name=self.name,
+            tag=self.tag,
+            priority=self.priority,
+        )
+
+
+def index(call: Call, query: JobQuery) -> Page[JobRow]:
+    """List jobs."""
+    return job_list.find_page(
+        call.session, call.viewer, query.wanted(), after=query.after, limit=query.limit
+    )
+
+
+def show(call: Call, job: int) -> JobView:
+    """Show one job."""
+    return job_view.find(call.session, call.viewer, job)
+
+
+def definition(call: Call, job: int) -> Response:
+    """Return the definition as submitted."""
+    text = job_texts.find_definition(call.session, call.viewer, job)
+    return Response(text, content_type=f"{TEXT}; charset=utf-8")
+
+
+def plan(call: Call, job: int) -> Response:
+    """Return the plan's JSON."""
+    return Response(job_texts.find_plan(call.session, call.viewer, job), content_type=JSON)
+
+
+def dictionary(call: Call, job: int) -> Response:
+    """Return the rendered device dictionary."""
+    text = job_texts.find_dictionary(call.session, call.viewer, job)
+    return Response(text, content_type=f"{YAML}; charset=utf-8")
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/jobs",
+        summary="List jobs, the newest first",
+        run=index,
+        query=JobQuery,
+        answer=Page[JobRow],
+    ),
+    Endpoint(
+        method="GET",
+        path="/jobs/<id:job>",
+        summary="Show a job with its runs, steps, timings and suites",
+        run=show,
+        answer=JobView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/jobs/<id:job>/definition",
+        summary="Return the definition as submitted",
+        run=definition,
+        media=(TEXT,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/jobs/<id:job>/plan",
+        summary="Return the latest run's plan, secrets masked",
+        run=plan,
+    ),
+    Endpoint(
+        method="GET",
+        path="/jobs/<id:job>/device",
+        summary="Return the device dictionary that the latest run was planned with",
+        run=dictionary,
+        media=(YAML,),
+    ),
+)

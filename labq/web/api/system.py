@@ -1,0 +1,127 @@
+"""The server itself: health, version, who one is, and logging in for a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import redis
+from flask import Response
+from pydantic import Field, TypeAdapter
+
+from labq import __version__
+from labq.services import logins, system, tokens
+from labq.services.system import Load, PartHealth
+from labq.services.tokens import NewToken
+from labq.web.endpoint import JSON, Call, Endpoint
+from labq.web.parsing import Input, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The server's parts; the answer is 503 unless all but hosts are well."""
+
+    is_well: bool
+    parts: tuple[PartHealth, ...]
+    load: Load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What runs here."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhoAmI:
+    """Whom the token or the session belongs to; the name is null for an anonymous caller."""
+
+    name: str | None
+    is_admin: bool
+
+
+class LoginBody(Input):
+    """Name and password for a token, and what the token is for."""
+
+    name: Text = Field(max_length=100)
+    password: Text
+    description: Text = Field(default="labq login", min_length=1, max_length=150)
+
+
+_HEALTH = TypeAdapter(Health)
+
+
+def health(call: Call) -> Response:
+    """Tell how each part is."""
+    parts = (
+        PartHealth(name="database", is_well=True, detail="answers"),
+        _redis(call.settings.redis_url),
+        system.find_conductor(call.session),
+    )
+    is_well = all(part.is_well for part in parts)
+    hosts = system.find_hosts(call.session)
+    value = Health(is_well=is_well, parts=(*parts, *hosts), load=system.find_load(call.session))
+    return Response(_HEALTH.dump_json(value), 200 if is_well else 503, content_type=JSON)
+
+
+def version(call: Call) -> Version:
+    """Tell the version."""
+    del call
+    return Version(version=__version__)
+
+
+def whoami(call: Call) -> WhoAmI:
+    """Tell who asks."""
+    return WhoAmI(name=call.viewer.name or None, is_admin=call.viewer.is_admin)
+
+
+def login(call: Call, body: LoginBody) -> NewToken:
+    """Make a token for name and password."""
+    call.login_limit.count(body.name)
+    user_id = logins.check_password(call.session, body.name, body.password)
+    call.login_limit.forget(body.name)
+    description = f"{body.description} {call.now.isoformat()}"
+    return tokens.create(call.session, user_id, description, now=call.now)
+
+
+def _redis(url: str) -> PartHealth:
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=0.5, socket_timeout=0.5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        return PartHealth(name="redis", is_well=False, detail=type(error).__name__)
+    return PartHealth(name="redis", is_well=True, detail="answers")
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/system/health",
+        summary="Tell how each part is; 503 when one is not well (a silent host is only shown)",
+        run=health,
+        answer=Health,
+    ),
+    Endpoint(
+        method="GET",
+        path="/system/version",
+        summary="Tell the version",
+        run=version,
+        answer=Version,
+    ),
+    Endpoint(
+        method="GET",
+        path="/system/whoami",
+        summary="Tell whose token or session this is",
+        run=whoami,
+        answer=WhoAmI,
+    ),
+    Endpoint(
+        method="POST",
+        path="/system/login",
+        summary="Make a token for name and password",
+        run=login,
+        body=LoginBody,
+        answer=NewToken,
+        status=201,
+    ),
+)

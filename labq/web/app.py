@@ -1,0 +1,92 @@
+"""The Flask application: routes from the literal tuples, errors, headers, template globals."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, g, request
+from jinja2 import StrictUndefined
+from sqlalchemy import Engine
+from werkzeug.routing import IntegerConverter, Map
+
+from labq import __version__, log
+from labq.config import Settings
+from labq.domain.errors import ConfigurationError
+from labq.services.paging import LARGEST_ID
+from labq.services.visibility import ANONYMOUS
+from labq.web import csrf, headers
+from labq.web.api import ENDPOINTS
+from labq.web.dispatch import Dispatcher
+from labq.web.docs import register_docs
+from labq.web.errors import answer_error
+from labq.web.pages import PAGES
+
+API_PREFIX = "/api/v1"
+LARGEST_BODY_BYTES = 2 * 1024 * 1024
+
+
+class IdConverter(IntegerConverter):
+    """Ids in paths: what a 64-bit column can hold."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002 - werkzeug's name
+        super().__init__(map, max=LARGEST_ID)
+
+
+def create_app(settings: Settings, engine: Engine) -> Flask:
+    """Return the application; raises ConfigurationError without a secret key."""
+    if not settings.secret_key:
+        raise ConfigurationError("LABQ_SECRET_KEY is not set: cookies and tickets need it")
+    app = Flask("labq.web")
+    app.secret_key = settings.secret_key
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY_BYTES
+    app.url_map.strict_slashes = False
+    app.url_map.converters["id"] = IdConverter
+    app.jinja_env.undefined = StrictUndefined
+    _register_routes(app, Dispatcher(settings, engine))
+    _register_hooks(app, settings)
+    return app
+
+
+def _register_routes(app: Flask, dispatcher: Dispatcher) -> None:
+    for endpoint in ENDPOINTS:
+        app.add_url_rule(
+            API_PREFIX + endpoint.path,
+            endpoint=endpoint.name,
+            view_func=dispatcher.endpoint(endpoint),
+            methods=[endpoint.method],
+        )
+    for page in PAGES:
+        app.add_url_rule(
+            page.path, endpoint=page.name, view_func=dispatcher.page(page), methods=[page.method]
+        )
+    register_docs(app, API_PREFIX, ENDPOINTS)
+
+
+def _register_hooks(app: Flask, settings: Settings) -> None:
+    app.register_error_handler(Exception, answer_error)
+
+    @app.before_request
+    def begin() -> None:
+        g.viewer = ANONYMOUS
+        g.log = log.bound(request=secrets.token_hex(8))
+        g.log.__enter__()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        return headers.secure(csrf.keep_visit(response), settings)
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        if "log" in g:
+            g.log.__exit__(None, None, None)
+
+    @app.context_processor
+    def template_globals() -> dict[str, object]:
+        return {
+            "csrf_token": csrf.csrf_token,
+            "csp_nonce": headers.csp_nonce,
+            "viewer": g.get("viewer", ANONYMOUS),
+            "path": request.path,
+            "version": __version__,
+        }

@@ -1,0 +1,27 @@
+"""The OpenAPI document and the page that shows it to people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from flask import Flask, Response, render_template
+
+from labq.web.endpoint import HTML, JSON, Endpoint
+from labq.web.openapi import make_document
+
+
+def register_docs(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
+    """Add `<prefix>/openapi.json` and /api/docs."""
+    document = make_document(prefix, endpoints)
+    text = json.dumps(document, ensure_ascii=False)
+
+    def openapi() -> Response:
+        return Response(text, content_type=JSON)
+
+    def docs() -> Response:
+        page = render_template("api_docs.html", document=document, prefix=prefix)
+        return Response(page, content_type=f"{HTML}; charset=utf-8")
+
+    app.add_url_rule(f"{prefix}/openapi.json", "api.openapi", openapi)
+    app.add_url_rule("/api/docs", "api.docs", docs)

@@ -1,0 +1,98 @@
+"""What an endpoint and a page are: records that the app, the dispatcher and OpenAPI read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from flask import Response
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from labq.config import Settings
+from labq.services.visibility import Viewer
+from labq.web.limits import LoginLimit
+
+JSON = "application/json"
+YAML = "application/yaml"
+TEXT = "text/plain"
+HTML = "text/html"
+
+
+class Level(IntEnum):
+    """Who may call: each level includes the ones above it."""
+
+    ANONYMOUS = 0
+    USER = 1
+    ADMIN = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request as a handler sees it, within one transaction that ends after the handler."""
+
+    session: Session
+    viewer: Viewer
+    now: datetime
+    settings: Settings
+    login_limit: LoginLimit
+
+    @property
+    def user_id(self) -> int:
+        """Return the caller's id; for handlers of level USER and above."""
+        if self.viewer.user_id is None:
+            message = "the handler of an anonymous request asked for its user"
+            raise RuntimeError(message)
+        return self.viewer.user_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method of one path below /api/v1.
+
+    `run` gets the call, the path's parameters by name, `query` when there is a query model and
+    `body` when there is a body model. It returns a value of the type `answer`, or a response.
+    `raw_body` names media types whose text becomes the body's field `raw_field`.
+    """
+
+    method: str
+    path: str
+    summary: str
+    run: Callable[..., Any]
+    level: Level = Level.ANONYMOUS
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    answer: Any = None
+    status: int = 200
+    media: tuple[str, ...] = (JSON,)
+    raw_body: tuple[str, ...] = ()
+    raw_field: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the name for routes, statistics and the OpenAPI document's operations."""
+        return f"api.{self.run.__module__.rsplit('.', 1)[-1]}.{self.run.__name__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One HTML page, or the target of a form when `form` is a model.
+
+    `run` gets the call, the path's parameters by name, `query` and `form` where they have models;
+    it returns text or a response. A POST is refused without the form's CSRF token.
+    """
+
+    path: str
+    run: Callable[..., str | Response]
+    method: str = "GET"
+    level: Level = Level.ANONYMOUS
+    query: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name for `url_for` and statistics: `pages.<file>.<function>`."""
+        return f"pages.{self.run.__module__.rsplit('.', 1)[-1]}.{self.run.__name__}"
