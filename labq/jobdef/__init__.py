@@ -1,0 +1,1 @@
+"""Job and device text -> JobSpec and DeviceSpec -> Plan. No database, no hardware."""

@@ -1,0 +1,228 @@
+"""Device text and a job's context -> device dictionary -> DeviceSpec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labq.domain.errors import InvalidInputError, JobError, Problem
+from labq.domain.plan import ConsoleSpec, PowerSpec
+from labq.jobdef import device_schema, durations, source, templates
+from labq.jobdef.parse import to_json
+from labq.jobdef.templates import InvalidDeviceError
+
+Dictionary = Mapping[str, object]
+
+DEFAULT_CHANNEL = "console"
+METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "download": ()}
+"""Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
+
+_URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSpec:
+    """A device dictionary, read. `timeouts` and `connection_timeouts` are seconds by action name.
+
+    `exclusive` names shared resources that a run on this device also holds. `host_address` is the
+    lab host's address as this device sees it, empty where it is the host's own. The methods map
+    names to what the dictionary says of them.
+    """
+
+    name: str
+    device_type: str
+    consoles: tuple[ConsoleSpec, ...]
+    power: PowerSpec
+    deploy_methods: Mapping[str, Mapping[str, object]]
+    boot_methods: Mapping[str, Mapping[str, object]]
+    constants: Mapping[str, object]
+    character_delays: Mapping[str, object]
+    parameters: Mapping[str, object]
+    timeouts: Mapping[str, float]
+    connection_timeouts: Mapping[str, float]
+    exclusive: tuple[str, ...]
+    environment: Mapping[str, str]
+    static_info: tuple[Mapping[str, object], ...]
+    device_info: tuple[Mapping[str, object], ...]
+    storage_info: tuple[Mapping[str, object], ...]
+    architectures: tuple[str, ...]
+    host_address: str
+    dictionary: Mapping[str, object] = field(repr=False)
+
+    @property
+    def can_restart(self) -> bool:
+        """Return whether a boot can start afresh, whatever state the device is in."""
+        power = self.power
+        if power.kind == "emulator" or power.reset or (power.on and power.off):
+            return True
+        return any(console.primary and console.kind == "pty" for console in self.consoles)
+
+
+def render_device(
+    text: str,
+    *,
+    name: str,
+    device_type: str,
+    context: Mapping[str, object],
+    search_path: Sequence[Path],
+) -> dict[str, object]:
+    """Return the checked device dictionary of the file `text` for a job with this context.
+
+    Raises InvalidDeviceError with all problems, each with file and line, and JobError for a
+    context value that could add lines to the dictionary.
+    """
+    _refuse_line_breaks(context)
+    variables = {
+        **context,
+        "scheduled_device_name": name,
+        "scheduled_device_type": device_type,
+    }
+    rendered = templates.render(text, name=name, variables=variables, search_path=search_path)
+    return _dictionary(rendered, name)
+
+
+def check_device(
+    text: str, *, name: str, device_type: str, search_path: Sequence[Path]
+) -> list[Problem]:
+    """Return what is wrong with a device file, rendered without any job's context."""
+    try:
+        render_device(text, name=name, device_type=device_type, context={}, search_path=search_path)
+    except InvalidDeviceError as error:
+        return error.problems
+    return []
+
+
+def _refuse_line_breaks(context: Mapping[str, object]) -> None:
+    for key, value in context.items():
+        for item in value if isinstance(value, list) else [value]:
+            if len(str(item).splitlines()) > 1 or str(item).endswith(("\n", "\r")):
+                raise JobError(f"Invalid job data: context.{key} holds a line break")
+
+
+def _dictionary(rendered: str, name: str) -> dict[str, object]:
+    try:
+        document = source.read(rendered)
+    except InvalidInputError as error:
+        raise InvalidDeviceError(name, _in_rendered(error.problems)) from error
+    findings = device_schema.DEVICE(document.value, ())
+    problems = [document.problem(*finding) for finding in findings]
+    if problems or not isinstance(document.value, dict):
+        raise InvalidDeviceError(name, _in_rendered(problems))
+    dictionary = to_json(document.value)
+    return dictionary if isinstance(dictionary, dict) else {}
+
+
+def _in_rendered(problems: Sequence[Problem]) -> list[Problem]:
+    return [
+        Problem(path=problem.path, line=problem.line, message=f"{problem.message} (rendered)")
+        for problem in problems
+    ]
+
+
+def read_device(dictionary: Dictionary, *, name: str, device_type: str) -> DeviceSpec:
+    """Return the device that a checked dictionary describes."""
+    actions = _mapping(dictionary.get("actions"))
+    timeouts = _mapping(dictionary.get("timeouts"))
+    return DeviceSpec(
+        name=name,
+        device_type=device_type,
+        consoles=_consoles(dictionary),
+        power=_power(dictionary),
+        deploy_methods=_methods(actions.get("deploy")),
+        boot_methods=_methods(actions.get("boot")),
+        constants=_mapping(dictionary.get("constants")),
+        character_delays=_mapping(dictionary.get("character_delays")),
+        parameters=_mapping(dictionary.get("parameters")),
+        timeouts=durations.named(timeouts.get("actions")),
+        connection_timeouts=durations.named(timeouts.get("connections")),
+        exclusive=_texts(dictionary.get("exclusive")),
+        environment=_environment(dictionary.get("environment")),
+        static_info=_infos(dictionary.get("static_info")),
+        device_info=_infos(dictionary.get("device_info")),
+        storage_info=_infos(dictionary.get("storage_info")),
+        architectures=_texts(dictionary.get("available_architectures")),
+        host_address=str(dictionary.get("host_address") or ""),
+        dictionary=dictionary,
+    )
+
+
+def _consoles(dictionary: Dictionary) -> tuple[ConsoleSpec, ...]:
+    commands = _mapping(dictionary.get("commands"))
+    if commands.get("connect"):
+        return (_console(DEFAULT_CHANNEL, str(commands["connect"]), primary=True),)
+    connections = _mapping(commands.get("connections"))
+    if connections:
+        return tuple(
+            _console(
+                channel,
+                str(_mapping(connection).get("connect", "")),
+                primary=len(connections) == 1 or "primary" in _tags(connection),
+            )
+            for channel, connection in connections.items()
+        )
+    if is_emulated(dictionary):
+        return (ConsoleSpec(channel=DEFAULT_CHANNEL, kind="emulator"),)
+    return ()
+
+
+def _tags(connection: object) -> tuple[str, ...]:
+    return _texts(_mapping(connection).get("tags"))
+
+
+def _console(channel: str, connect: str, *, primary: bool) -> ConsoleSpec:
+    if _URL.match(connect):
+        return ConsoleSpec(channel=channel, kind="url", primary=primary, url=connect)
+    return ConsoleSpec(channel=channel, kind="pty", primary=primary, command=connect)
+
+
+def is_emulated(dictionary: Dictionary) -> bool:
+    """Return whether the device is a process that the run starts itself."""
+    if "emulator" in dictionary:
+        return True
+    commands = _mapping(dictionary.get("commands"))
+    connected = commands.get("connect") or commands.get("connections")
+    boot = _mapping(_mapping(dictionary.get("actions")).get("boot"))
+    return not connected and "qemu" in _mapping(boot.get("methods"))
+
+
+def _power(dictionary: Dictionary) -> PowerSpec:
+    commands = _mapping(dictionary.get("commands"))
+    lists = {
+        "on": _command_list(commands.get("power_on")),
+        "off": _command_list(commands.get("power_off")),
+        "reset": _command_list(commands.get("hard_reset")),
+        "soft_reboot": _command_list(commands.get("soft_reboot")),
+        "pre_power": _command_list(commands.get("pre_power_command")),
+        "pre_os": _command_list(commands.get("pre_os_command")),
+    }
+    if is_emulated(dictionary):
+        return PowerSpec(kind="emulator", **lists)
+    switched = lists["on"] or lists["off"] or lists["reset"]
+    return PowerSpec(kind="command" if switched else "none", **lists)
+
+
+def _command_list(value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) and value else _texts(value)
+
+
+def _methods(action: object) -> dict[str, Mapping[str, object]]:
+    methods = _mapping(_mapping(action).get("methods"))
+    return {name: _mapping(parameters) for name, parameters in methods.items()}
+
+
+def _environment(value: object) -> dict[str, str]:
+    return {key: str(entry) for key, entry in _mapping(value).items()}
+
+
+def _infos(value: object) -> tuple[Mapping[str, object], ...]:
+    return tuple(_mapping(item) for item in value) if isinstance(value, list) else ()
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,78 @@
+"""How long each block and its inner actions may take: LAVA's order of override (LAVA.md a.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labq.domain.plan import Timeouts
+from labq.jobdef.blocks import Resolved
+from labq.jobdef.device import DeviceSpec
+from labq.jobdef.durations import named, to_seconds
+from labq.jobdef.spec import JobSpec
+
+COLLECT_SECONDS = 300.0
+MARGIN_SECONDS = 30.0
+
+_OUTER_ACTIONS: Mapping[tuple[str, str], str] = {
+    ("deploy", "tmpfs"): "deployimages",
+    ("deploy", "tftp"): "tftp-deploy",
+    ("deploy", "download"): "download-deploy",
+    ("boot", "qemu"): "boot-image-retry",
+    ("boot", "u-boot"): "uboot-action",
+    ("boot", "minimal"): "minimal-boot",
+    ("test", "definitions"): "lava-test-retry",
+    ("test", "interactive"): "lava-test-interactive-retry",
+    ("command", "command"): "user-command",
+}
+"""The action that a block as a whole is, for timeouts by name."""
+
+
+def block_timeouts(one: Resolved, spec: JobSpec, device: DeviceSpec, tries: int) -> Timeouts:
+    """Return the timeouts of a block that is tried `tries` times.
+
+    For each action the last of these counts: 30 s; timeouts.action of the job; the device's by
+    name; the block's `timeout`, shared out between the tries; the job's by name; the block's by
+    name.
+    """
+    own = one.block.parameters.get("timeout")
+    by_block = named(one.block.parameters.get("timeouts"))
+    outer = _OUTER_ACTIONS.get((one.block.kind, one.method.name), "")
+    default = to_seconds(own) if own is not None else spec.timeouts.action
+    block = default if own is not None else device.timeouts.get(outer, default)
+    block = by_block.get(outer, spec.timeouts.actions.get(outer, block))
+    device_names = {} if own is not None else device.timeouts
+    share = _share(block, tries)
+    return Timeouts(
+        block=block,
+        action=share if own is not None or tries > 1 else spec.timeouts.action,
+        connection=spec.timeouts.connection,
+        actions={**_shared(device_names, share, tries), **spec.timeouts.actions, **by_block},
+        connections={**device.connection_timeouts, **spec.timeouts.connections},
+        skip=isinstance(own, Mapping) and own.get("skip") is True,
+    )
+
+
+def _share(seconds: float, tries: int) -> float:
+    return seconds if tries <= 1 else max(1.0, float(seconds // tries))
+
+
+def _shared(names: Mapping[str, float], share: float, tries: int) -> Mapping[str, float]:
+    """Return the device's timeouts; in a retry the share of the block takes their place."""
+    return names if tries <= 1 else dict.fromkeys(names, share)
+
+
+def collect_timeouts(spec: JobSpec, device: DeviceSpec) -> Timeouts:
+    """Return the timeouts of the clean-up: 5 minutes unless `finalize` says otherwise."""
+    by_name = {**device.timeouts, **spec.timeouts.actions}
+    return Timeouts(
+        block=by_name.get("finalize", COLLECT_SECONDS),
+        action=spec.timeouts.action,
+        connection=spec.timeouts.connection,
+        actions=by_name,
+        connections={**device.connection_timeouts, **spec.timeouts.connections},
+    )
+
+
+def step_deadline(timeouts: Timeouts, job_seconds: float) -> float:
+    """Return the seconds after which the bench ends a step that does not end itself."""
+    return min(timeouts.block, job_seconds) + MARGIN_SECONDS

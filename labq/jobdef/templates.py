@@ -1,0 +1,209 @@
+"""Renders device templates in a sandbox: bounded loops, calls and output; errors with file and line.
+
+Device files are written by lab admins; a job brings only values (its context), never a template.
+"""
+
+from __future__ import annotations
+
+import shlex
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template, nodes
+from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing_extensions import override
+
+from labq.domain.deadline import Deadline
+from labq.domain.errors import ConfigurationError, Problem
+from labq.jobdef.source import MAX_BYTES
+
+TYPES_FOLDER = Path(__file__).parent / "device_types"
+"""labq's own templates; also reachable as `labq/<name>`, past a site's template of that name."""
+
+MAX_SECONDS = 2.0
+MAX_TURNS = 100_000
+MAX_FACTOR = 10_000
+
+_UNBOUNDED_FILTERS = ("batch", "center", "format", "indent", "slice", "wordwrap")
+_TEMPLATE_FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+class InvalidDeviceError(ConfigurationError):
+    """A device file does not render, or not to a device dictionary; all problems at once."""
+
+    def __init__(self, name: str, problems: list[Problem]) -> None:
+        self.problems = problems
+        text = "; ".join(problem.describe() for problem in problems)
+        super().__init__(f"device {name}: {text}")
+
+
+def render(
+    text: str, *, name: str, variables: Mapping[str, object], search_path: Sequence[Path]
+) -> str:
+    """Return the rendered text of the device file `name`.
+
+    Templates that it extends are looked for in `search_path`, then in labq's own folder. Raises
+    InvalidDeviceError for a template that is wrong, unsafe, or runs too long.
+    """
+    environment = _environment(tuple(search_path))
+    token = _BUDGET.set(_Budget())
+    try:
+        template = environment.from_string(text)
+        return _collect(template, variables)
+    except _TEMPLATE_FAULTS as error:
+        raise InvalidDeviceError(name, [_locate(error, name)]) from error
+    finally:
+        _BUDGET.reset(token)
+
+
+class _Budget:
+    """What one rendering may still spend."""
+
+    def __init__(self) -> None:
+        self.turns = MAX_TURNS
+        self.deadline = Deadline.after(MAX_SECONDS)
+
+    def spend(self) -> None:
+        self.turns -= 1
+        if self.turns < 0 or self.deadline.is_over():
+            raise SecurityError(f"more than {MAX_TURNS} loop turns and calls, or {MAX_SECONDS} s")
+
+
+_BUDGET: ContextVar[_Budget] = ContextVar("budget")
+
+
+def _collect(template: Template, variables: Mapping[str, object]) -> str:
+    parts: list[str] = []
+    size = 0
+    for part in template.generate(variables):
+        size += len(part)
+        if size > MAX_BYTES:
+            raise SecurityError(f"renders to more than {MAX_BYTES} characters")
+        parts.append(part)
+    return "".join(parts)
+
+
+class _DeviceEnvironment(ImmutableSandboxedEnvironment):
+    """A sandbox that counts loop turns and calls, and refuses to blow values up."""
+
+    intercepted_binops = frozenset(("*", "**", "%"))
+
+    @override
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+        return tree
+
+    @override
+    def call(  # the odd names leave all others free for the keyword arguments of templates
+        __self,  # noqa: N805
+        __context: Any,
+        __obj: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        _BUDGET.get().spend()
+        return super().call(__context, __obj, *args, **kwargs)
+
+    @override
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        _BUDGET.get().spend()
+        sizes = [_weight(left), _weight(right)]
+        if operator == "%" and isinstance(left, str):
+            raise SecurityError("the operator % does not format text here")
+        if max(sizes) > MAX_FACTOR or (operator == "**" and _weight(right) > 64):
+            raise SecurityError(f"operand of {operator} over {MAX_FACTOR}")
+        return super().call_binop(context, operator, left, right)
+
+
+def _weight(value: object) -> float:
+    if isinstance(value, int | float):
+        return abs(value)
+    return len(value) if isinstance(value, str | list | tuple) else 0
+
+
+_COUNTED = "counted turns"
+
+
+def _counted(values: Iterable[object]) -> Iterator[object]:
+    budget = _BUDGET.get()
+    for value in values:
+        budget.spend()
+        yield value
+
+
+@lru_cache(maxsize=8)
+def _environment(search_path: tuple[Path, ...]) -> _DeviceEnvironment:
+    own = FileSystemLoader(TYPES_FOLDER)
+    loader = ChoiceLoader(
+        [*(FileSystemLoader(folder) for folder in search_path), own, PrefixLoader({"labq": own})]
+    )
+    environment = _DeviceEnvironment(
+        loader=loader,
+        trim_blocks=True,
+        autoescape=False,  # YAML, not HTML
+    )
+    environment.globals.pop("lipsum")
+    for name in _UNBOUNDED_FILTERS:
+        environment.filters.pop(name)
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+def _shell_quote(value: object) -> str:
+    return shlex.quote(str(value))
+
+
+def _yaml_quote(value: object) -> str:
+    return yaml.safe_dump(
+        value, default_flow_style=True, width=float("inf"), default_style='"'
+    ).rstrip("\n")
+
+
+def _guest_interface(architecture: object, chosen: object = None) -> str:
+    """Return what `-drive if=` understands: only PC machines have an IDE controller."""
+    is_pc = str(architecture or "amd64").lower() in ("amd64", "x86_64", "i386")
+    return str(chosen or ("ide" if is_pc else "virtio"))
+
+
+_FILTERS: dict[str, Callable[..., object]] = {
+    _COUNTED: _counted,
+    "shlex_quote": _shell_quote,
+    "yaml_quote": _yaml_quote,
+    "qemu_guest_fs_interface": _guest_interface,
+}
+
+
+def _locate(error: BaseException, name: str) -> Problem:
+    if isinstance(error, TemplateSyntaxError):
+        return Problem(path=error.name or name, line=error.lineno, message=error.message or "wrong")
+    if isinstance(error, TemplateNotFound):
+        missing = ", ".join(getattr(error, "templates", None) or [str(error.name)])
+        return Problem(path=name, line=_template_line(error)[1], message=f"no template {missing}")
+    file, line = _template_line(error)
+    return Problem(path=file or name, line=line, message=str(error) or type(error).__name__)
+
+
+def _template_line(error: BaseException) -> tuple[str, int | None]:
+    """Return the template and line where `error` arose, from the traceback that jinja2 rewrites."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == "<template>":
+            return "", frame.lineno
+        if frame.filename.endswith(".jinja2"):
+            return Path(frame.filename).name, frame.lineno
+    return "", None
