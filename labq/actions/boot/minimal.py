@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters
-from labq.actions.pending import pending
+from labq.actions.steps.login import Login
+from labq.actions.steps.power import connect, run_command
+from labq.actions.steps.transfer import transfer_overlay
+from labq.actions.steps.work import Work
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
 class MinimalParameters(BootParameters):
@@ -16,10 +20,23 @@ class MinimalParameters(BootParameters):
     pre_os_command: bool = False
 
 
+def run(session: Session, parameters: MinimalParameters) -> None:
+    """Boot to the prompt."""
+    work = Work(session)
+    with work.block("minimal-boot"):
+        if parameters.pre_power_command:
+            run_command(work, "pre-power-command", "pre_power_command")
+        expect = connect(work, parameters, reset=parameters.reset)
+        if parameters.pre_os_command:
+            run_command(work, "pre-os-command", "pre_os_command")
+        Login(work, expect, parameters).run()
+        transfer_overlay(work, expect, parameters)
+
+
 METHOD = Method(
     name="minimal",
     parameters=MinimalParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
-    run=pending,
+    run=run,
 )
