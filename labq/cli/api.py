@@ -69,16 +69,12 @@ class Api:
         """Remove something; return the answer."""
         return self._json("DELETE", path)
 
-    def pages(self, path: str, most: int | None = None, **query: object) -> Iterator[Row]:
-        """Yield the items of a list, page after page, at most `most` of them."""
-        after, count = None, 0
+    def pages(self, path: str, **query: object) -> Iterator[Row]:
+        """Yield the items of a list, page after page."""
+        after = None
         while True:
-            page = self.get(path, after=after, **query)
-            for item in page["items"]:
-                if count == most:
-                    return
-                count += 1
-                yield item
+            page = self.get(path, **{**query, "after": after})
+            yield from page["items"]
             after = page.get("next")
             if after is None:
                 return

@@ -93,7 +93,10 @@ def find_cases(session: Session, job: int, suite: str | None = None) -> list[Exp
             TestCase.details,
         )
         .join(TestSuite, TestSuite.id == TestCase.suite_id)
-        .join(Job, (Job.id == TestSuite.job_id) & (Job.run_id == TestSuite.run_id))
+        .join(
+            Job,
+            (Job.id == TestSuite.job_id) & Job.run_id.is_not_distinct_from(TestSuite.run_id),
+        )
         .where(Job.id == job)
         .order_by(TestSuite.id, TestCase.id)
     )

@@ -1,0 +1,48 @@
+"""`labq job list`: jobs, the newest first."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from labq.cli.api import connect
+from labq.cli.output import Column, age, json_option, show_rows
+from labq.domain.states import JobState, Outcome
+
+COLUMNS = (
+    Column("ID", "id"),
+    Column("STATE", "state"),
+    Column("OUTCOME", "outcome"),
+    Column("ERROR", "error_type"),
+    Column("DEVICE TYPE", "device_type"),
+    Column("DEVICE", "device"),
+    Column("SUBMITTER", "submitter"),
+    Column("SUBMITTED", "submitted_at", age),
+    Column("NAME", "name"),
+)
+MOST_A_PAGE = 100
+EPILOG = """\b
+Examples:
+  labq job list --mine --state running
+  labq job list --device-type qemu --outcome incomplete --limit 100"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--state", type=click.Choice(list(JobState)), multiple=True, help="Any of these.")
+@click.option("--outcome", type=click.Choice(list(Outcome)), multiple=True, help="Any of these.")
+@click.option("--device-type", help="Of this device type.")
+@click.option("--device", help="That ran on this device.")
+@click.option("--host", help="That ran on this host.")
+@click.option("--submitter", help="Submitted by this user.")
+@click.option("--mine", is_flag=True, help="Submitted by you.")
+@click.option("--name", help="With this in their name.")
+@click.option("--limit", type=click.IntRange(1), default=25, show_default=True, help="At most.")
+@json_option
+def command(limit: int, submitter: str | None, *, mine: bool, **wanted: object) -> None:
+    """List jobs that you may see, the newest first."""
+    query = {name: value or None for name, value in wanted.items()}
+    query["submitter"] = "me" if mine else submitter
+    with connect() as api:
+        found = api.pages("/jobs", limit=min(limit, MOST_A_PAGE), **query)
+        show_rows(list(islice(found, limit)), COLUMNS)

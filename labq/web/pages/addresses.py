@@ -1,0 +1,33 @@
+"""LAVA's addresses of pages, which clients link to; the browser keeps `#L<line>` by itself."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from labq.web.endpoint import Call, Page
+
+
+def job(call: Call, job_id: int) -> Response:  # noqa: ARG001 - every page gets the call
+    """Lead from LAVA's address of a job to ours."""
+    return _moved(f"/jobs/{job_id}")
+
+
+def results(call: Call, job_id: int) -> Response:  # noqa: ARG001 - every page gets the call
+    """Lead from LAVA's address of a job's results to ours."""
+    return _moved(f"/jobs/{job_id}/results")
+
+
+def device(call: Call, name: str) -> Response:  # noqa: ARG001 - every page gets the call
+    """Lead from LAVA's address of a device to ours."""
+    return _moved(f"/devices/{name}")
+
+
+def _moved(target: str) -> Response:
+    return Response(status=302, headers={"Location": target})
+
+
+PAGES = (
+    Page(path="/scheduler/job/<id:job_id>", run=job),
+    Page(path="/results/<id:job_id>", run=results),
+    Page(path="/scheduler/device/<name>", run=device),
+)

@@ -1,0 +1,59 @@
+"""`/tokens`: the viewer's own API tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Response
+from pydantic import Field
+
+from labq.services import tokens
+from labq.services.tokens import NewToken
+from labq.web.endpoint import Call, Level, Page
+from labq.web.parsing import Id, Input, Text
+from labq.web.rendering import render
+
+
+class TokenForm(Input):
+    """What a new token is for, and how many days it holds (0: for ever)."""
+
+    description: Text = Field(min_length=1, max_length=200)
+    days: int = Field(default=0, ge=0, le=3650)
+
+
+class RevokeForm(Input):
+    """Which token."""
+
+    token: Id
+
+
+def show(call: Call) -> str:
+    """List the tokens."""
+    return _page(call, None)
+
+
+def create(call: Call, form: TokenForm) -> str:
+    """Make a token and show its secret, this once."""
+    expires_at = call.now + timedelta(days=form.days) if form.days else None
+    made = tokens.create(
+        call.session, call.user_id, form.description, now=call.now, expires_at=expires_at
+    )
+    return _page(call, made)
+
+
+def revoke(call: Call, form: RevokeForm) -> Response:
+    """Make a token worthless."""
+    tokens.revoke(call.session, call.viewer, form.token)
+    return Response(status=303, headers={"Location": "/tokens"})
+
+
+def _page(call: Call, made: NewToken | None) -> str:
+    found = tokens.find_all(call.session, call.user_id)
+    return render(call, "tokens.html", tokens=found, made=made)
+
+
+PAGES = (
+    Page(path="/tokens", run=show, level=Level.USER),
+    Page(path="/tokens", run=create, method="POST", level=Level.USER, form=TokenForm),
+    Page(path="/tokens/revoke", run=revoke, method="POST", level=Level.USER, form=RevokeForm),
+)

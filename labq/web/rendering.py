@@ -1,0 +1,153 @@
+"""Pages from templates: how moments, durations, states and log lines are shown to people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from flask import render_template
+
+from labq.domain.verdicts import Level
+from labq.web.endpoint import Call
+
+LONGEST_SHOWN = 2_000
+"""Characters of one log line on a page; the raw log has all of it."""
+_KINDS: Mapping[str, str] = {
+    "complete": "good",
+    "incomplete": "bad",
+    "canceled": "warn",
+    "running": "busy",
+    "reserved": "busy",
+    "scheduled": "busy",
+    "canceling": "warn",
+    "done": "good",
+    "failed": "bad",
+    "good": "good",
+    "bad": "bad",
+    "looping": "busy",
+    "maintenance": "warn",
+    "online": "good",
+    "offline": "bad",
+    "active": "good",
+    "pass": "good",
+    "fail": "bad",
+    "skip": "warn",
+}
+_LEVELS = frozenset(Level)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a job's log as a page shows it; `number` counts from 0."""
+
+    number: int
+    at: str
+    level: str
+    text: str
+
+
+class Show:
+    """What templates call to show values; holds no state but the request's time."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def ago(self, moment: datetime | None) -> str:
+        """Return how long ago a moment was."""
+        if moment is None:
+            return "never"
+        seconds = (self._now - moment).total_seconds()
+        return "just now" if seconds < 1 else f"{self.duration(seconds)} ago"
+
+    def since(self, moment: datetime | None, end: datetime | None) -> str:
+        """Return the time from a moment to its end, or to now."""
+        if moment is None:
+            return "-"
+        return self.duration(((end or self._now) - moment).total_seconds())
+
+    @staticmethod
+    def moment(moment: datetime | None) -> str:
+        """Return a moment in UTC to the second."""
+        return "-" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+    @staticmethod
+    def duration(seconds: float | None) -> str:
+        """Return seconds as `850 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min` or `2 d 4 h`."""
+        if seconds is None:
+            return "-"
+        if seconds < 1:
+            return f"{max(0.0, seconds) * 1000:.0f} ms"
+        if seconds < 60:
+            return f"{seconds:.1f} s"
+        minutes, rest = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        days, hours = divmod(hours, 24)
+        if days:
+            return f"{days} d {hours} h"
+        return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+    @staticmethod
+    def kind(state: StrEnum | str | None) -> str:
+        """Return the colour class of a state, health, outcome or verdict."""
+        return f"is-{_KINDS[state]}" if state is not None and state in _KINDS else ""
+
+
+def render(call: Call, template: str, **values: object) -> str:
+    """Return a page."""
+    return render_template(template, show=Show(call.now), **values)
+
+
+def log_lines(data: bytes, first: int) -> Iterator[LogLine]:
+    """Yield the lines of a piece of a stored log that begins with line `first`."""
+    for number, raw in enumerate(data.splitlines(), first):
+        yield _log_line(number, raw)
+
+
+def _log_line(number: int, raw: bytes) -> LogLine:
+    try:
+        entry = json.loads(raw.removeprefix(b"- "))
+        level, message = str(entry["lvl"]), entry["msg"]
+        at = str(entry["dt"])[11:23]
+    except (ValueError, LookupError, TypeError):
+        return LogLine(number, "", "debug", _shortened(raw.decode(errors="replace")))
+    text = message if isinstance(message, str) else _result(message)
+    return LogLine(number, at, level if level in _LEVELS else "debug", _shortened(text))
+
+
+def _result(message: object) -> str:
+    """Return a logged mapping on one line; a test case by its name and verdict."""
+    if isinstance(message, dict) and {"case", "result"} <= message.keys():
+        measured = f" {message.get('measurement')} {message.get('units', '')}".rstrip()
+        figure = measured if message.get("measurement") is not None else ""
+        return f"{message.get('definition', '')}/{message['case']}: {message['result']}{figure}"
+    return json.dumps(message, ensure_ascii=False)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return f"{text[:LONGEST_SHOWN]} … ({len(text) - LONGEST_SHOWN} more characters in the raw log)"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a bar: where it begins and how wide it is, of 1000, and its colour class."""
+
+    x: float
+    width: float
+    kind: str
+
+
+def shares(counts: Iterable[tuple[str, int]]) -> list[Share]:
+    """Return the parts of a bar that shows counts side by side."""
+    known = [(kind, count) for kind, count in counts if count]
+    total, x = sum(count for _, count in known), 0.0
+    parts = []
+    for kind, count in known:
+        width = 1000 * count / total
+        parts.append(Share(x, width, kind))
+        x += width
+    return parts
