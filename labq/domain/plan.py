@@ -37,8 +37,9 @@ class Queue(StrEnum):
 class Timeouts:
     """Durations in seconds for the inner actions of one block (LAVA.md a.5, resolved order).
 
-    `action` and `connection` are the defaults; the mappings name inner actions
-    (`http-download`, `auto-login-action`, ...) and win in the order block, device, job.
+    `block` is the whole of the block, all its tries. `action` and `connection` are the defaults of
+    inner actions (`action` is one try's share where the block has a timeout); the mappings name
+    inner actions (`http-download`, `auto-login-action`, ...) and win, already in LAVA's order.
     """
 
     block: float
@@ -50,7 +51,7 @@ class Timeouts:
 
     def of(self, action: str) -> float:
         """Return how long the inner action may take, at most the block."""
-        return min(self.actions.get(action, self.block), self.block)
+        return min(self.actions.get(action, self.action), self.block)
 
     def silence(self, action: str) -> float:
         """Return the longest wait for the console within the inner action."""
