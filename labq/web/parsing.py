@@ -34,7 +34,7 @@ def _without_nul(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*\Z", max_length=100)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=100)]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 

@@ -1,0 +1,49 @@
+"""Fixtures of tests that speak to the web application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labq.config import Settings
+from labq.services.database import Role, make_engine
+from labq.web.app import create_app
+from tests.integration.web_site import Person, Site
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Return the settings of a server on this test's own database."""
+    return Settings(
+        state=tmp_path, database_url=database_url, redis_url=redis_url, secret_key="test-key"
+    )
+
+
+@pytest.fixture
+def site(settings: Settings) -> Iterator[Site]:
+    """Return the web application on this test's own database."""
+    engine = make_engine(settings.database_url, Role.WEB)
+    app = create_app(settings, engine)
+    app.testing = False
+    yield Site(app, engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def ann(site: Site) -> Person:
+    """Return a user."""
+    return site.person("ann")
+
+
+@pytest.fixture
+def bob(site: Site) -> Person:
+    """Return another user."""
+    return site.person("bob")
+
+
+@pytest.fixture
+def admin(site: Site) -> Person:
+    """Return an admin."""
+    return site.person("root", is_admin=True)
