@@ -31,6 +31,11 @@ class Job(Base):
             "id",
             postgresql_where=text("state = 'submitted'"),
         ),
+        Index(
+            "ix_job_queue_until",
+            "queue_until",
+            postgresql_where=text("state = 'submitted' AND queue_until IS NOT NULL"),
+        ),
         Index("ix_job_active", "state", "id", postgresql_where=text("state <> 'finished'")),
         Index("ix_job_submitter_id", "submitter_id", text("id DESC")),
         Index("ix_job_device_id", "device_id", text("id DESC")),

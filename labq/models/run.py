@@ -24,6 +24,12 @@ class Run(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "number"),
         Index("ix_run_open", "host", "id", postgresql_where=text("state <> 'ended'")),
+        Index("ix_run_unsent", "id", postgresql_where=text("sent IS NULL AND state <> 'ended'")),
+        Index(
+            "ix_run_unpacked",
+            "ended_at",
+            postgresql_where=text("state = 'ended' AND NOT is_log_packed"),
+        ),
     )
     id: Mapped[Key]
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
@@ -64,6 +70,7 @@ class Step(Base):
     queue: Mapped[Queue] = mapped_column(named(Queue, name="queue"))
     name: Mapped[str]
     method: Mapped[str]
+    restart_from: Mapped[int]
     state: Mapped[StepState] = mapped_column(named(StepState, name="state"))
     epoch: Mapped[int] = mapped_column(server_default="0")
     begins: Mapped[int] = mapped_column(server_default="0")

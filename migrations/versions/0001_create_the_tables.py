@@ -312,6 +312,13 @@ def _create_jobs() -> None:
         "ix_job_device_type_id", "job", ["device_type", sa.literal_column("id DESC")], unique=False
     )
     op.create_index(
+        "ix_job_queue_until",
+        "job",
+        ["queue_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'submitted' AND queue_until IS NOT NULL"),
+    )
+    op.create_index(
         "ix_job_submitter_id", "job", ["submitter_id", sa.literal_column("id DESC")], unique=False
     )
     op.create_index(
@@ -441,6 +448,20 @@ def _create_runs() -> None:
         unique=False,
         postgresql_where=sa.text("state <> 'ended'"),
     )
+    op.create_index(
+        "ix_run_unpacked",
+        "run",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'ended' AND NOT is_log_packed"),
+    )
+    op.create_index(
+        "ix_run_unsent",
+        "run",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("sent IS NULL AND state <> 'ended'"),
+    )
     op.create_table(
         "run_plan",
         sa.Column("run_id", sa.BigInteger(), nullable=False),
@@ -488,6 +509,7 @@ def _create_runs() -> None:
         ),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("restart_from", sa.Integer(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(

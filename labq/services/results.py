@@ -1,0 +1,156 @@
+"""Results of test cases: stored once each, superseded when a run goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.orm import Session
+
+from labq.domain.errors import Failure
+from labq.domain.events import ResultReported
+from labq.domain.verdicts import Verdict
+from labq.models.result import SERVER_STEP, TestCase, TestSuite
+
+LAVA_SUITE = "lava"
+JOB_CASE = "job"
+VALIDATE_CASE = "validate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnResult:
+    """A case of the suite `lava` that the server itself writes for a job."""
+
+    job: int
+    run: int | None
+    epoch: int
+    case: str
+    verdict: Verdict
+    at: datetime
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+def job_result(
+    job: int, run: int | None, epoch: int, *, failure: Failure | None, at: datetime
+) -> OwnResult:
+    """Return the case `lava/job`, which says how the job ended and which error explains it."""
+    details: dict[str, object] = {"case": JOB_CASE, "definition": LAVA_SUITE}
+    if failure:
+        details |= {"error_type": failure.type.value, "error_msg": failure.message}
+    return OwnResult(
+        job=job,
+        run=run,
+        epoch=epoch,
+        case=JOB_CASE,
+        verdict=Verdict.FAIL if failure else Verdict.PASS,
+        at=at,
+        details=details,
+    )
+
+
+def validate_result(job: int, failure: Failure, *, at: datetime) -> OwnResult:
+    """Return the failed case `lava/validate` of a job that could not be run at all."""
+    return OwnResult(
+        job=job,
+        run=None,
+        epoch=0,
+        case=VALIDATE_CASE,
+        verdict=Verdict.FAIL,
+        at=at,
+        details={
+            "case": VALIDATE_CASE,
+            "definition": LAVA_SUITE,
+            "error_type": failure.type.value,
+            "error_msg": failure.message,
+        },
+    )
+
+
+def store(
+    session: Session,
+    reported: Sequence[tuple[int, ResultReported]],
+    own: Sequence[OwnResult] = (),
+) -> None:
+    """Store what a host reported, as (job, event), and what the server adds; twice is once."""
+    if not reported and not own:
+        return
+    wanted = {(job, event.run, event.suite) for job, event in reported}
+    suites = _suites(session, wanted | {(one.job, one.run, LAVA_SUITE) for one in own})
+    rows = [_reported(suites[job, event.run, event.suite], event) for job, event in reported]
+    rows += [_own(suites[one.job, one.run, LAVA_SUITE], one) for one in own]
+    session.execute(insert_or_skip(TestCase).on_conflict_do_nothing(), rows)
+
+
+def supersede(session: Session, run: int, step: int) -> None:
+    """Delete the results of a run from `step` on: the run goes back and will report them anew."""
+    suites = select(TestSuite.id).where(TestSuite.run_id == run)
+    session.execute(
+        delete(TestCase)
+        .where(TestCase.suite_id.in_(suites), TestCase.step >= step)
+        .execution_options(synchronize_session=False)
+    )
+
+
+_SuiteKey = tuple[int, int | None, str]
+
+
+def _suites(session: Session, wanted: Collection[_SuiteKey]) -> dict[_SuiteKey, int]:
+    """Return the ids of suites, made when new; the caller holds their runs' rows."""
+    jobs = sorted({job for job, _, _ in wanted})
+    columns = (TestSuite.job_id, TestSuite.run_id, TestSuite.name, TestSuite.id)
+    known = select(*columns).where(
+        TestSuite.job_id.in_(jobs), TestSuite.name.in_({name for _, _, name in wanted})
+    )
+    found = {(job, run, name): key for job, run, name, key in session.execute(known)}
+    fresh = [
+        {"job_id": job, "run_id": run, "name": name}
+        for job, run, name in wanted
+        if (job, run, name) not in found
+    ]
+    if fresh:
+        made = session.execute(insert(TestSuite).returning(*columns), fresh)
+        found |= {(job, run, name): key for job, run, name, key in made}
+    return found
+
+
+def _reported(suite: int, event: ResultReported) -> dict[str, object]:
+    return {
+        "suite_id": suite,
+        "epoch": event.epoch,
+        "step": event.step,
+        "channel": event.channel,
+        "offset": event.offset,
+        "name": event.case,
+        "verdict": event.verdict,
+        "measurement": event.measurement,
+        "units": event.units,
+        "test_set": event.test_set,
+        "logged_at": event.at,
+        "line": event.line,
+        "start_line": event.start_line,
+        "end_line": event.end_line,
+        "details": dict(event.details),
+    }
+
+
+def _own(suite: int, own: OwnResult) -> dict[str, object]:
+    return {
+        "suite_id": suite,
+        "epoch": own.epoch,
+        "step": SERVER_STEP,
+        "channel": "",
+        "offset": 0,
+        "name": own.case,
+        "verdict": own.verdict,
+        "measurement": None,
+        "units": "",
+        "test_set": None,
+        "logged_at": own.at,
+        "line": None,
+        "start_line": None,
+        "end_line": None,
+        "details": dict(own.details),
+    }
