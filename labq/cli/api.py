@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
 from labq import __version__
 from labq.cli.failures import Failed, Unreachable
+from labq.cli.output import Progress
 from labq.cli.server import Server, find_server
 
 Row = dict[str, Any]  # the parsed edge: what the server answered
@@ -51,7 +52,8 @@ class Api:
 
     def text(self, path: str, **query: object) -> str:
         """Return what the server shows as text."""
-        return self._send("GET", path, params=_present(query)).text
+        options: Row = {"params": _present(query), "headers": {"Accept": "*/*"}}
+        return self._send("GET", path, **options).text
 
     def post(self, path: str, body: object = None) -> Row:
         """Send a JSON body; return the answer ({} for none)."""
@@ -80,14 +82,34 @@ class Api:
                 return
 
     @contextmanager
-    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[Iterator[str]]:
+    def stream(
+        self, path: str, headers: Mapping[str, str], **query: object
+    ) -> Iterator[Iterator[str]]:
         """Give the lines of a long answer as they arrive; silence of SILENCE_SECONDS ends it."""
-        options: Row = {"headers": dict(headers), "timeout": LONG_TIMEOUT}
+        options: Row = {
+            "headers": dict(headers),
+            "params": _present(query),
+            "timeout": LONG_TIMEOUT,
+            "follow_redirects": True,
+        }
         with self._told(), self._client.stream("GET", path, **options) as answer:
             if not answer.is_success:
                 answer.read()
                 raise _refusal(answer)
             yield answer.iter_lines()
+
+    def copy(self, path: str, target: BinaryIO) -> None:
+        """Write an answer of any size to a file, with progress on a terminal."""
+        progress, done = Progress(), 0
+        with self._told(), self._client.stream("GET", path, headers={"Accept": "*/*"}) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refusal(answer)
+            for block in answer.iter_bytes():
+                target.write(block)
+                done += len(block)
+                progress.show(f"{done / 1e6:.1f} MB of {_size(answer)}")
+        progress.clear()
 
     def _json(self, method: str, path: str, **options: Any) -> Row:
         answer = self._send(method, path, **options)
@@ -120,6 +142,11 @@ class Api:
 def connect() -> Api:
     """Return a client of the server that this command is to use."""
     return Api(find_server())
+
+
+def _size(answer: httpx.Response) -> str:
+    length = answer.headers.get("Content-Length")
+    return f"{int(length) / 1e6:.1f} MB" if length else "an unknown size"
 
 
 def _present(query: Mapping[str, object]) -> dict[str, Any]:

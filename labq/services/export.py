@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 from xml.etree import ElementTree
 
 import yaml
-from sqlalchemy import Row, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from typing_extensions import override
 
@@ -77,7 +78,15 @@ class ExportedCase:
 
 def find_cases(session: Session, job: int, suite: str | None = None) -> list[ExportedCase]:
     """Return the cases of a job's latest run (or of one suite of it) in the order of their suites."""
-    query = (
+    query = select_cases(job).order_by(TestSuite.id, TestCase.id)
+    if suite is not None:
+        query = query.where(TestSuite.name == suite)
+    return [ExportedCase(**row._asdict()) for row in session.execute(query)]
+
+
+def select_cases(job: int) -> Select[*tuple[Any, ...]]:
+    """Return the query for the cases of a job's latest run, as the fields of ExportedCase."""
+    return (
         select(
             TestCase.id,
             TestSuite.job_id.label("job"),
@@ -98,15 +107,7 @@ def find_cases(session: Session, job: int, suite: str | None = None) -> list[Exp
             (Job.id == TestSuite.job_id) & Job.run_id.is_not_distinct_from(TestSuite.run_id),
         )
         .where(Job.id == job)
-        .order_by(TestSuite.id, TestCase.id)
     )
-    if suite is not None:
-        query = query.where(TestSuite.name == suite)
-    return [_case(row) for row in session.execute(query)]
-
-
-def _case(row: Row[*tuple[object, ...]]) -> ExportedCase:
-    return ExportedCase(**row._asdict())
 
 
 def case_dict(case: ExportedCase) -> dict[str, object]:

@@ -1,0 +1,76 @@
+"""The database of this machine's server, for the few commands that go to it themselves."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from labq import config
+from labq.cli.failures import Failed, Misused, Unreachable
+from labq.domain.deadline import Deadline
+from labq.services.database import Role, make_engine, session_factory
+from labq.supervisor import postgres
+from labq.supervisor.postgres import Postgres
+
+FOLDER = "postgres"
+DATABASE = "labq"
+START_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+@contextmanager
+def opened() -> Iterator[Session]:
+    """Give a session of the server's database."""
+    with reached() as url:
+        engine = make_engine(url, Role.COMMAND)
+        try:
+            with session_factory(engine)() as session:
+                yield session
+        except OperationalError as error:
+            raise Unreachable(f"the database does not answer: {str(error.orig).strip()}") from error
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def reached() -> Iterator[str]:
+    """Give the URL of the database; one in the state folder that sleeps is woken meanwhile."""
+    settings = config.load()
+    if settings.database_url:
+        yield settings.database_url
+        return
+    folder = settings.state / FOLDER
+    if not (folder / "PG_VERSION").exists():
+        raise Misused(
+            f"no database: LABQ_DATABASE_URL is not set and {settings.state} has none "
+            "(start `labq up` once, or set LABQ_STATE)"
+        )
+    server = postgres.prepare(folder)
+    if server.is_ready():
+        yield server.url(DATABASE)
+        return
+    with _running(server):
+        yield server.url(DATABASE)
+
+
+@contextmanager
+def _running(server: Postgres) -> Iterator[None]:
+    process = subprocess.Popen(
+        server.argv, cwd=server.folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = Deadline.after(START_SECONDS)
+    try:
+        while not server.is_ready():
+            if process.poll() is not None or deadline.is_over():
+                raise Failed(f"PostgreSQL in {server.folder} did not start")
+            time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()

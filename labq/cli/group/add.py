@@ -1,0 +1,19 @@
+"""`labq group add`."""
+
+from __future__ import annotations
+
+import click
+
+from labq.cli.api import connect
+from labq.cli.output import json_option, show_fields
+
+
+@click.command()
+@click.argument("name")
+@click.argument("users", nargs=-1, required=True)
+@json_option
+def command(name: str, users: tuple[str, ...]) -> None:
+    """Put users into the group NAME (admins)."""
+    with connect() as api:
+        answers = [api.put(f"/groups/{name}/members/{user}", {}) for user in users]
+    show_fields(answers[-1], ("name", "members"))

@@ -1,0 +1,62 @@
+"""`labq job log`: the log of a job, whole or as it grows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+
+from labq.cli.api import Api, Row, connect
+from labq.cli.failures import Misused
+from labq.cli.job import follow as live
+from labq.cli.job.follow import LogRecord
+from labq.cli.output import json_option, show_json, wants_json
+from labq.domain.verdicts import Level
+
+LINES_AT_ONCE = 5000
+EPILOG = """\b
+Examples:
+  labq job log 12 --follow
+  labq job log 12 --level target --plain > console.txt
+  labq job log 12 --raw > log.yaml"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("job", type=int)
+@click.option("--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option("--level", type=click.Choice(list(Level)), multiple=True, help="Only these levels.")
+@click.option("--plain", is_flag=True, help="The messages alone, without time and level.")
+@click.option("--raw", is_flag=True, help="The log as it is stored, in LAVA's form.")
+@json_option
+def command(job: int, level: tuple[str, ...], *, follow: bool, plain: bool, raw: bool) -> None:
+    """Print the log of JOB; with --json one object a line."""
+    if raw and follow:
+        raise Misused("--raw and --follow do not go together")
+    with connect() as api:
+        if raw:
+            api.copy(f"/jobs/{job}/log/raw", sys.stdout.buffer)
+            return
+        for record in live.follow(api, job) if follow else _stored(api, job):
+            if level and record.level not in level:
+                continue
+            if wants_json():
+                show_json(asdict(record))
+            else:
+                live.show(record, is_plain=plain)
+
+
+def _stored(api: Api, job: int) -> Iterator[LogRecord]:
+    start = 0
+    while True:
+        query = {"format": "lines", "start": start, "end": start + LINES_AT_ONCE}
+        found = api.get(f"/jobs/{job}/log", **query)["items"]
+        yield from map(_record, found)
+        if len(found) < LINES_AT_ONCE:
+            return
+        start += len(found)
+
+
+def _record(item: Row) -> LogRecord:
+    return LogRecord(str(item.get("dt") or ""), str(item.get("lvl")), item.get("msg"))
