@@ -1,0 +1,83 @@
+"""`python -m tests.benchmarks [NAME...]`: measures, prints one JSON line a figure."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks import corpus, idle, latency, light, logs, machine, overhead
+from tests.benchmarks.figures import Figure, say
+
+Measure = Callable[[Path], Iterator[Figure]]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Figures that are measured together, by the names one can ask for."""
+
+    names: tuple[str, ...]
+    measure: Measure
+    extra: bool = False
+
+
+BENCHMARKS = (
+    Benchmark(("submit_to_first_step_ms",), latency.measure),
+    Benchmark(("idle_server_mib", "idle_cpu_percent"), idle.measure),
+    Benchmark(("light_jobs_per_minute", "light_job_cpu_seconds"), light.measure_rate),
+    Benchmark(("light_jobs_host_mib",), light.measure_memory),
+    Benchmark(("log_lines_per_second",), logs.measure_rate),
+    Benchmark(("log_lag_ms",), logs.measure_lag),
+    Benchmark(("job_overhead.qemu",), overhead.measure_qemu),
+    Benchmark(("job_overhead.uboot",), overhead.measure_uboot),
+    Benchmark(
+        ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
+    ),
+)
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Run what is wanted (default: all but `corpus`); the exit code tells whether all ran."""
+    chosen = [benchmark for benchmark in BENCHMARKS if _is_wanted(benchmark, wanted)]
+    if not chosen:
+        known = ", ".join(name for benchmark in BENCHMARKS for name in benchmark.names)
+        say(f"no such figure; there are: {known}")
+        return 2
+    figures: list[Figure] = []
+    failed = [benchmark for benchmark in chosen if not _run(benchmark, figures)]
+    if figures:
+        say(f"kept in {machine.keep(figures)}")
+    for benchmark in failed:
+        say(f"not measured: {', '.join(benchmark.names)}")
+    return 1 if failed else 0
+
+
+def _is_wanted(benchmark: Benchmark, wanted: Sequence[str]) -> bool:
+    if not wanted:
+        return not benchmark.extra or corpus.is_given()
+    return any(
+        name == want or want.startswith(f"{name}.") or name.startswith(f"{want}.")
+        for name in benchmark.names
+        for want in wanted
+    )
+
+
+def _run(benchmark: Benchmark, figures: list[Figure]) -> bool:
+    """Measure in a folder of its own; one that fails does not keep the others from running."""
+    say(f"measuring {', '.join(benchmark.names)}")
+    with tempfile.TemporaryDirectory(prefix="labq-bench-", ignore_cleanup_errors=True) as folder:
+        try:
+            for figure in benchmark.measure(Path(folder)):
+                figures.append(figure)
+                print(figure.line(), flush=True)  # noqa: T201 - the product of this program
+        except Exception:  # noqa: BLE001 - the outermost loop
+            traceback.print_exc()
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

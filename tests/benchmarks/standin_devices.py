@@ -1,0 +1,60 @@
+"""Devices for jobs of the corpus: boards with what these jobs ask of theirs."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from tests.benchmarks.standin_images import emulator, ramdisk
+from tests.lab import boards
+from tests.lab.server import Server
+
+# A board that has a user command and starts a uImage.
+BOARD = """\
+{% extends 'qemu-uboot.jinja2' %}
+{% set user_commands = {'set_boot_to_usb': {'do': 'true', 'undo': 'true'}} %}
+{% block parameters %}
+{{ super() }}
+  bootm:
+    kernel: '0x50000000'
+    ramdisk: '0x46000000'
+    dtb: '0x45f00000'
+{% endblock %}
+"""
+# A board that boots by itself when it gets power: the emulator is its power and its console.
+MINIMAL = """\
+{{% extends 'uml.jinja2' %}}
+{{% block commands %}}
+  connect: {connect}
+{{% endblock %}}
+"""
+
+
+def add_board(server: Server) -> None:
+    """Add the U-Boot board."""
+    _add(server, "stand-in-b2260", BOARD)
+
+
+def add_minimal(server: Server, folder: Path) -> None:
+    """Add the board that boots by itself."""
+    root = folder / "minimal.cpio.gz"
+    root.write_bytes(ramdisk("x86_64", shell=True))
+    words = (
+        *(emulator("x86_64"), "-nodefaults", "-no-user-config", "-machine", "q35,accel=tcg"),
+        *("-cpu", "max", "-m", "256", "-display", "none", "-monitor", "none", "-serial", "stdio"),
+        *("-kernel", str(boards.image("x86_64/vmlinux")), "-initrd", str(root)),
+        *("-append", "console=ttyS0 quiet panic=5"),
+        *("-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="),
+    )
+    connect = "exec " + shlex.join(words)
+    _add(server, "stand-in-stm32", MINIMAL.format(connect="'" + connect.replace("'", "''") + "'"))
+
+
+def _add(server: Server, name: str, template: str) -> None:
+    for words, text in (
+        (("device-type", "add", name), ""),
+        (("device", "add", f"{name}-1", "--type", name, "--file", "-"), template),
+        (("device", "set", f"{name}-1", "--health", "good", "--reason", "stand-in"), ""),
+    ):
+        done = server.cli(*words, stdin=text)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)

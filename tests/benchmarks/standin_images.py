@@ -1,0 +1,90 @@
+"""Ramdisks, boot loader images and device trees that stand in for those of real boards."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import re
+import stat
+import struct
+import subprocess
+import zlib
+from functools import cache
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from labq.supervisor.programs import cache_folder
+from tests.lab import boards
+
+KERNEL, RAMDISK = 2, 3
+MAGIC, LINUX, ARM64 = 0x27051956, 5, 22
+LOAD_ADDRESS = 0x40400000
+PROJECT = Path(__file__).parents[2]
+SHELL = """\
+/etc/network >/run/network.log 2>&1
+cd /
+while :; do setsid -c sh </dev/console >/dev/console 2>&1; done
+"""
+
+
+@cache
+def _builder() -> ModuleType:
+    """Return the project's image builder: it knows the init script and the archive format."""
+    loader = SourceFileLoader("labq_images", str(PROJECT / "deploy" / "images"))
+    spec = importlib.util.spec_from_loader("labq_images", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def ramdisk(board: str, hostname: str = "labq", *, shell: bool = False) -> bytes:
+    """Return a board's root file system with another name, or with a shell in place of a login."""
+    init = _builder().INIT.replace("hostname labq", f"hostname {hostname}")
+    if shell:
+        init = re.split(r"/etc/network ", init, maxsplit=1)[0] + SHELL
+    change = _builder().Archive()
+    change.add("init", stat.S_IFREG | 0o755, init.encode())
+    plain = boards.image(f"{board}/rootfs.cpio").read_bytes()
+    return gzip.compress(plain + change.close(), 6, mtime=0)
+
+
+def with_header(data: bytes, kind: int) -> bytes:
+    """Return data as a legacy image of U-Boot (include/image.h there: 64 bytes, big endian)."""
+
+    def header(checksum: int) -> bytes:
+        place = LOAD_ADDRESS if kind == KERNEL else 0
+        facts = (MAGIC, checksum, 0, len(data), place, place, zlib.crc32(data))
+        return struct.pack(">7I4B32s", *facts, LINUX, ARM64, kind, 0, b"stand-in")
+
+    return header(zlib.crc32(header(0))) + data
+
+
+def device_tree(folder: Path) -> bytes:
+    """Return the device tree of the emulated arm64 board."""
+    path = folder / "virt.dtb"
+    if not path.exists():
+        subprocess.run(
+            (
+                emulator("aarch64"),
+                "-machine",
+                f"virt,dumpdtb={path}",
+                "-cpu",
+                "cortex-a57",
+                "-m",
+                "512",
+                "-display",
+                "none",
+            ),
+            check=True,
+            timeout=60,
+            capture_output=True,
+        )
+    return path.read_bytes()
+
+
+def emulator(arch: str) -> str:
+    """Return the emulator of this machine or of the cache."""
+    own = cache_folder() / "system" / "bin" / f"qemu-system-{arch}"
+    return str(own) if own.exists() else f"qemu-system-{arch}"
