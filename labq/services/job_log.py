@@ -1,10 +1,13 @@
-"""How much of a job's log is stored; its bytes are files (labq.blobs)."""
+"""How much of a job's log is stored, and its lines as JSON; the bytes are files (labq.blobs)."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from labq.domain.states import JobState
@@ -12,6 +15,9 @@ from labq.models.job import Job
 from labq.models.run import Run
 from labq.services.job_view import missing
 from labq.services.visibility import Viewer, visible_jobs
+
+# A host sends the end of a run and the last bytes of its log side by side: these may come second.
+_LAST_BYTES_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +30,54 @@ class LogState:
     is_complete: bool
 
 
-def find_log_state(session: Session, viewer: Viewer, job_id: int) -> LogState:
+def find_log_state(session: Session, viewer: Viewer, job_id: int, *, now: datetime) -> LogState:
     """Return how much of the latest run's log is stored; raises NotFoundError."""
+    return _find(session, job_id, visible_jobs(viewer), now)
+
+
+def find_any_log_state(session: Session, job_id: int, *, now: datetime) -> LogState:
+    """Return the same for a caller that was let in before; raises NotFoundError."""
+    return _find(session, job_id, true(), now)
+
+
+def _find(session: Session, job_id: int, condition: ColumnElement[bool], now: datetime) -> LogState:
     row = session.execute(
-        select(Job.state, Run.id, Run.log_bytes, Run.log_lines, Run.is_log_packed)
+        select(Job.state, Job.ended_at, Run.id, Run.log_bytes, Run.log_lines, Run.is_log_packed)
         .outerjoin(Run, Run.id == Job.run_id)
-        .where(Job.id == job_id, visible_jobs(viewer))
+        .where(Job.id == job_id, condition)
     ).one_or_none()
     if row is None:
         raise missing(job_id)
-    is_over = row.state is JobState.FINISHED
+    is_over = row.state is JobState.FINISHED and (
+        row.id is None or row.is_log_packed or row.ended_at <= now - _LAST_BYTES_AFTER
+    )
     return LogState(
         run_id=row.id,
         stored_bytes=row.log_bytes or 0,
         stored_lines=row.log_lines or 0,
-        is_complete=is_over and (row.id is None or row.is_log_packed),
+        is_complete=is_over,
     )
+
+
+def lines_as_json(lines: Sequence[bytes]) -> bytes:
+    """Return a JSON array of log records for raw lines `- {...}`.
+
+    What a host sent is not trusted: a line of another form becomes a record with its text.
+    """
+    joined = b"[%s]" % b",".join(line.removeprefix(b"- ") for line in lines)
+    try:
+        records = json.loads(joined)
+    except ValueError:
+        records = []
+    if len(records) == len(lines) and all(isinstance(record, dict) for record in records):
+        return joined
+    return json.dumps([_record(line) for line in lines]).encode()
+
+
+def _record(line: bytes) -> object:
+    text = line.decode(errors="replace")
+    try:
+        record = json.loads(text.removeprefix("- "))
+    except ValueError:
+        record = None
+    return record if isinstance(record, dict) else {"dt": None, "lvl": "debug", "msg": text}

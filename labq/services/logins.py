@@ -63,6 +63,17 @@ def authenticate(session: Session, secret: str, now: datetime) -> Viewer:
     return Viewer(user_id=user_id, name=name, is_admin=is_admin, groups=tuple(groups))
 
 
+def find_viewer(session: Session, user_id: int) -> Viewer:
+    """Return an active user as viewer; raises UnauthenticatedError."""
+    row = session.execute(
+        select(User.name, User.is_admin, groups_of_user()).where(User.id == user_id, User.is_active)
+    ).one_or_none()
+    if row is None:
+        raise UnauthenticatedError("the account is not active")
+    name, is_admin, groups = row
+    return Viewer(user_id=user_id, name=name, is_admin=is_admin, groups=tuple(groups))
+
+
 def close(session: Session, secret: str) -> None:
     """End a session; an unknown one is ended already."""
     session.execute(delete(Login).where(Login.digest == digest(secret)))

@@ -2,7 +2,10 @@
 
 from labq.web.api import (
     device_types,
+    events,
     groups,
+    job_changes,
+    job_log,
     job_results,
     jobs,
     system,
@@ -13,7 +16,10 @@ from labq.web.endpoint import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *jobs.ENDPOINTS,
+    *job_changes.ENDPOINTS,
+    *job_log.ENDPOINTS,
     *job_results.ENDPOINTS,
+    *events.ENDPOINTS,
     *device_types.ENDPOINTS,
     *users.ENDPOINTS,
     *groups.ENDPOINTS,

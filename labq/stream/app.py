@@ -1,0 +1,198 @@
+"""The aiohttp application: `/jobs/{job}/log` and `/events`, let in by tickets of the web process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from aiohttp import web
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from labq.blobs import Logs
+from labq.config import Settings
+from labq.domain.errors import LabqError, NotFoundError, UnauthenticatedError
+from labq.services import logins, tickets
+from labq.services.database import session_factory
+from labq.services.job_events import Told, find_events
+from labq.services.job_log import LogState, find_any_log_state
+from labq.services.tickets import Ticket
+from labq.services.transitions import JOB_CHANNEL, LOG_CHANNEL
+from labq.services.visibility import ANONYMOUS, Viewer
+from labq.stream.feeds import Feeds, LogFeed
+from labq.stream.hub import Follower, Hub
+from labq.stream.listener import Listener
+from labq.stream.sse import Reader, event
+
+_LOG = logging.getLogger(__name__)
+_NET_SECONDS = 10.0
+_LONGEST_EVENTS_SECONDS = 3600.0
+_LARGEST_OFFSET_DIGITS = 18
+_PROBLEM = "application/problem+json"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Streams:
+    """What the handlers share: the database, the feeds and the hub."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._key = settings.secret_key
+        self._engine = engine
+        self._sessions = session_factory(engine)
+        self._feeds = Feeds(Logs(settings.blobs), self._find_state)
+        self._hub = Hub(self._find_events)
+
+    async def log(self, request: web.Request) -> web.StreamResponse:
+        """Send a log's lines from an offset on, then `end`."""
+        job = int(request.match_info["job"])
+        ticket = self._redeem(request, tickets.job_subject(job))
+        offset = _offset(request)
+        feed = await self._feeds.join(job)
+        reader = Reader(request, ticket.origin)
+        try:
+            await reader.begin()
+            await _send_log(reader, feed, offset)
+        except TimeoutError:
+            await reader.let_go()
+        finally:
+            self._feeds.leave(feed)
+        return reader.response
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send changes of jobs; after an hour the reader comes back with a new ticket."""
+        ticket = self._redeem(request, tickets.EVENTS)
+        viewer = await asyncio.to_thread(self._viewer, ticket)
+        follower = self._hub.join(viewer)
+        reader = Reader(request, ticket.origin)
+        try:
+            await reader.begin()
+            await _send_events(reader, follower)
+        except TimeoutError:
+            await reader.let_go()
+        finally:
+            self._hub.leave(follower)
+        return reader.response
+
+    async def follow_database(self, _app: web.Application) -> AsyncIterator[None]:
+        """Listen, and look at everything followed now and then, while the application runs."""
+        listener = Listener(
+            self._engine,
+            (LOG_CHANNEL, JOB_CHANNEL),
+            on_notify=self._on_notify,
+            on_connect=self._feeds.refresh_all,
+        )
+        tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._net())]
+        yield
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _net(self) -> None:
+        while True:
+            await asyncio.sleep(_NET_SECONDS)
+            self._feeds.refresh_all()
+
+    def _on_notify(self, channel: str, payload: str) -> None:
+        if channel == LOG_CHANNEL:
+            self._feeds.log_grew(payload)
+        elif payload.isdigit():
+            self._feeds.job_changed(int(payload))
+            self._hub.job_changed(int(payload))
+
+    def _redeem(self, request: web.Request, subject: str) -> Ticket:
+        return tickets.redeem(self._key, request.query.get("ticket", ""), subject)
+
+    async def _find_state(self, job: int) -> LogState:
+        def find() -> LogState:
+            with self._sessions() as session:
+                return find_any_log_state(session, job, now=datetime.now(UTC))
+
+        return await asyncio.to_thread(find)
+
+    async def _find_events(self, jobs: list[int]) -> list[Told]:
+        def find() -> list[Told]:
+            with self._sessions() as session:
+                return find_events(session, jobs)
+
+        return await asyncio.to_thread(find)
+
+    def _viewer(self, ticket: Ticket) -> Viewer:
+        if ticket.user_id is None:
+            return ANONYMOUS
+        with self._sessions() as session:
+            return logins.find_viewer(session, ticket.user_id)
+
+
+def make_app(settings: Settings, engine: Engine) -> web.Application:
+    """Return the application."""
+    streams = Streams(settings, engine)
+    app = web.Application(middlewares=[_answer_errors])
+    app.cleanup_ctx.append(streams.follow_database)
+    app.router.add_get(r"/jobs/{job:\d{1,18}}/log", streams.log)
+    app.router.add_get("/events", streams.events)
+    return app
+
+
+async def _send_log(reader: Reader, feed: LogFeed, offset: int) -> None:
+    while True:
+        # Taken before looking: a change while a frame is written is not missed.
+        changed, state = feed.changed, feed.state
+        frame = await feed.frame(offset)
+        if frame is not None:
+            await reader.write(frame.event)
+            offset = frame.end
+        elif state.is_complete:
+            await reader.write(event("end", b"{}", str(offset)))
+            return
+        else:
+            await reader.write_until(changed)
+
+
+async def _send_events(reader: Reader, follower: Follower) -> None:
+    await reader.write(event("ready", b"{}"))
+    over = asyncio.get_running_loop().time() + _LONGEST_EVENTS_SECONDS
+    while asyncio.get_running_loop().time() < over:
+        await reader.write_until(follower.changed)
+        await reader.write(follower.take())
+        if follower.is_behind:
+            await reader.let_go()
+            return
+
+
+def _offset(request: web.Request) -> int:
+    """Return where to begin: what a returning reader has seen wins over the address."""
+    given = request.headers.get("Last-Event-ID") or request.query.get("offset", "0")
+    if not (given.isascii() and given.isdigit()) or len(given) > _LARGEST_OFFSET_DIGITS:
+        raise web.HTTPBadRequest(text="offset: not a number of bytes")
+    return int(given)
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except UnauthenticatedError as error:
+        return _problem(HTTPStatus.UNAUTHORIZED, str(error))
+    except NotFoundError as error:
+        return _problem(HTTPStatus.NOT_FOUND, str(error))
+    except web.HTTPException as error:
+        return _problem(HTTPStatus(error.status), error.text or "")
+    except SQLAlchemyError as error:
+        _LOG.warning("the database did not answer: %s", error)
+        detail = "the database does not answer at the moment"
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+    except LabqError:
+        _LOG.exception("%s failed", request.path)
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "labq is at fault; its log says more")
+
+
+def _problem(status: HTTPStatus, detail: str) -> web.Response:
+    problem = {"type": "about:blank", "status": status, "title": status.phrase, "detail": detail}
+    headers = {"Access-Control-Allow-Origin": "*"}
+    return web.json_response(problem, status=status, content_type=_PROBLEM, headers=headers)

@@ -1,0 +1,58 @@
+"""The web process: waitress before the application."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from waitress.server import create_server  # type: ignore[import-untyped]  # it ships no types
+
+from labq import log, statsd
+from labq.config import Settings, load
+from labq.domain.errors import ConfigurationError
+from labq.services.database import Role, make_engine
+from labq.web.app import create_app
+
+_LOG = logging.getLogger(__name__)
+_THREADS = 8
+# The application refuses bodies over its own, smaller limit in its own words.
+_LARGEST_BODY_BYTES = 16 * 1024 * 1024
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; raises ConfigurationError."""
+    settings = load()
+    log.setup("web", settings)
+    statsd.setup(settings)
+    app = create_app(settings, make_engine(settings.database_url, Role.WEB))
+    server = _listen(app, settings)
+    signal.signal(signal.SIGTERM, _stop)
+    _LOG.info("web on %s:%d", settings.web_host, settings.web_port)
+    server.run()
+
+
+def _listen(app: Flask, settings: Settings) -> Any:
+    try:
+        return create_server(
+            app,
+            host=settings.web_host,
+            port=settings.web_port,
+            threads=_THREADS,
+            ident="labq",
+            max_request_body_size=_LARGEST_BODY_BYTES,
+            clear_untrusted_proxy_headers=True,
+            channel_timeout=60,
+            connection_limit=500,
+        )
+    except OSError as error:
+        where = f"{settings.web_host}:{settings.web_port}"
+        raise ConfigurationError(f"cannot listen on {where}: {error.strerror}") from error
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: waitress lets requests at work finish."""
+    sys.exit(0)
