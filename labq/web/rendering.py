@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from flask import render_template
@@ -90,6 +91,12 @@ class Show:
         return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
     @staticmethod
+    def number(value: Decimal) -> str:
+        """Return a measurement without trailing zeros."""
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+    @staticmethod
     def kind(state: StrEnum | str | None) -> str:
         """Return the colour class of a state, health, outcome or verdict."""
         return f"is-{_KINDS[state]}" if state is not None and state in _KINDS else ""
@@ -100,15 +107,15 @@ def render(call: Call, template: str, **values: object) -> str:
     return render_template(template, show=Show(call.now), **values)
 
 
-def log_lines(data: bytes, first: int) -> Iterator[LogLine]:
-    """Yield the lines of a piece of a stored log that begins with line `first`."""
-    for number, raw in enumerate(data.splitlines(), first):
+def log_lines(lines: Iterable[bytes], first: int) -> Iterator[LogLine]:
+    """Yield the stored lines of a log that begin with line `first`."""
+    for number, raw in enumerate(lines, first):
         yield _log_line(number, raw)
 
 
 def _log_line(number: int, raw: bytes) -> LogLine:
     try:
-        entry = json.loads(raw.removeprefix(b"- "))
+        entry = json.loads(raw.strip().removeprefix(b"- "))
         level, message = str(entry["lvl"]), entry["msg"]
         at = str(entry["dt"])[11:23]
     except (ValueError, LookupError, TypeError):

@@ -12,22 +12,24 @@ from labq.cli.output import json_option, show_json, wants_json
 
 @click.command()
 @click.argument("jobs", type=int, nargs=-1, required=True)
-@click.option("--reason", default="", help="Why, for the job's page.")
 @json_option
-def command(jobs: tuple[int, ...], reason: str) -> None:
+def command(jobs: tuple[int, ...]) -> None:
     """Cancel jobs; those that have ended stay as they are. Exit 1 if one could not be canceled."""
     with connect() as api:
-        answers = [_cancel(api, job, reason) for job in jobs]
+        answers = [_cancel(api, job) for job in jobs]
     if wants_json():
         show_json(answers)
     else:
         for answer in answers:
-            click.echo(f"job {answer['id']}: {answer.get('error') or answer['state']}")
+            click.echo(
+                f"job {answer['id']}: {answer.get('error') or answer['outcome'] or answer['state']}"
+            )
     sys.exit(any("error" in answer for answer in answers))
 
 
-def _cancel(api: Api, job: int, reason: str) -> Row:
+def _cancel(api: Api, job: int) -> Row:
     try:
-        return {"id": job, **api.post(f"/jobs/{job}/cancel", {"reason": reason})}
+        found = api.post(f"/jobs/{job}/cancel")
+        return {"id": job, "state": found["state"], "outcome": found["outcome"]}
     except Refused as error:
         return {"id": job, "error": error.message, "status": error.status}

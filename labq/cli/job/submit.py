@@ -26,19 +26,22 @@ Examples:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--follow", is_flag=True, help="Show the live log; exit by the outcome.")
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end; exit by the outcome.")
+@click.option("--priority", type=click.IntRange(0, 100), help="In place of the definition's.")
+@click.option("--queue-seconds", type=click.FloatRange(0, min_open=True), help="Wait no longer.")
 @json_option
-def command(file: Path, *, follow: bool, waits: bool) -> None:
+def command(file: Path, *, follow: bool, waits: bool, **options: float | None) -> None:
     """Submit the job definition in FILE (`-`: standard input)."""
-    definition = _read(file)
+    chosen = {name: value for name, value in options.items() if value is not None}
+    body = {"definition": _read(file), "options": chosen}
     with connect() as api:
-        report(api, api.post("/jobs", {"definition": definition}), follow=follow, waits=waits)
+        report(api, api.post("/jobs", body), follow=follow, waits=waits)
 
 
 def report(api: Api, job: Row, *, follow: bool, waits: bool = False) -> None:
     """Say which job it became; with `follow` or `waits` stay until its end and exit by it."""
     if not (follow or waits):
         if wants_json():
-            show_json({**job, "url": address(api, job)})
+            show_json(job)
         else:
             click.echo(f"job {job['id']}: {address(api, job)}")
         return

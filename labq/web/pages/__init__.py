@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from labq.web.endpoint import Page
-from labq.web.pages import addresses, hosts, jobs, login, overview, tokens
+from labq.web.pages import (
+    addresses,
+    devices,
+    hosts,
+    job,
+    job_actions,
+    job_results,
+    job_text,
+    jobs,
+    login,
+    overview,
+    submit,
+    tokens,
+)
 
 PAGES: tuple[Page, ...] = (
     *overview.PAGES,
     *jobs.PAGES,
+    *job.PAGES,
+    *job_results.PAGES,
+    *job_text.PAGES,
+    *job_actions.PAGES,
+    *submit.PAGES,
+    *devices.PAGES,
     *hosts.PAGES,
     *login.PAGES,
     *tokens.PAGES,

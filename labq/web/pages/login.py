@@ -36,11 +36,13 @@ def login(call: Call, query: LoginQuery) -> str | Response:
 
 def log_in(call: Call, form: LoginForm) -> Response:
     """Open a session, or show the form again."""
+    call.login_limit.count(form.name)
     try:
         opened = logins.create(call.session, form.name, form.password, now=call.now)
     except UnauthenticatedError as error:
         page = render(call, "login.html", next=form.next, name=form.name, error=str(error))
         return Response(page, 401, content_type=f"{HTML}; charset=utf-8")
+    call.login_limit.forget(form.name)
     return auth.open_session(_to(form.next), opened)
 
 

@@ -1,0 +1,19 @@
+"""`labq host`: lab hosts."""
+
+from __future__ import annotations
+
+import click
+
+from labq.cli.lazy import Entry, LazyGroup
+
+COMMANDS = (
+    Entry("list", "labq.cli.host.list", "List hosts with their slots."),
+    Entry("show", "labq.cli.host.show", "Show a host."),
+    Entry("set", "labq.cli.host.set", "Set whether a host may be given work."),
+    Entry("run", "labq.cli.host.run", "Run this machine as a host."),
+)
+
+
+@click.group(cls=LazyGroup, entries=COMMANDS)
+def command() -> None:
+    """Show lab hosts, run one."""

@@ -1,0 +1,32 @@
+"""`labq up`: all parts of labq on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labq.supervisor.up import Options, run
+
+
+@click.command()
+@click.option("--state", type=click.Path(path_type=Path), help="Folder of all data.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the web server, 0: any.")
+@click.option(
+    "--devices",
+    default="",
+    metavar="KIND=N,...",
+    help="Virtual devices to have: uml, shell, qemu, uboot.",
+)
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Gets JSON {url, user, token, pid} once everything answers.",
+)
+def command(state: Path | None, port: int | None, devices: str, ready_file: Path | None) -> None:
+    """Run everything here: servers, web, conductor, workers, one host with virtual devices.
+
+    One Ctrl-C stops all of it; a second one does not wait. All data is there the next time.
+    """
+    options = Options(state=state, port=port, devices=devices, ready_file=ready_file)
+    run(options, lambda line: click.echo(f"labq: {line}", err=True))
