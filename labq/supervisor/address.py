@@ -1,0 +1,56 @@
+"""Where the server of this machine listens: ports are claimed before anything is started."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from labq.config import Settings
+from labq.domain.errors import InfrastructureError
+
+ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a user may have set
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where web and stream listen, and where they are reached from this machine."""
+
+    host: str
+    port: int
+    stream_port: int
+
+    @property
+    def url(self) -> str:
+        """Return the URL of the server."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def choose(settings: Settings, port: int | None) -> Address:
+    """Return the address to use: of the settings, but web at `port` (0: any) when it is given.
+
+    With `port` and no LABQ_STREAM_PORT, stream takes any free port. Raises InfrastructureError when
+    a port is taken.
+    """
+    host = settings.web_host
+    wanted = settings.web_port if port is None else port
+    web = _claim(host, wanted, "choose another one with --port")
+    told = port is None or "LABQ_STREAM_PORT" in os.environ
+    stream = _claim(
+        host, settings.stream_port if told else 0, "choose another one by LABQ_STREAM_PORT"
+    )
+    return Address(ANY.get(host, host), web, stream)
+
+
+def _claim(host: str, port: int, advice: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = f"port {port} of {host} cannot be used: {error.strerror}: {advice}"
+            raise InfrastructureError(reason) from error
+        chosen: int = probe.getsockname()[1]
+        return chosen

@@ -1,0 +1,281 @@
+"""The keeper: parent of a host's emulators and command connections, and keeper of descriptors.
+
+It lives in the host's supervisor, so that a bench that is killed finds all of it again. It has one
+thread and never blocks: `fileno()` goes into the supervisor's poll loop, `handle()` does the work
+when it is readable. The supervisor must not reap processes that it did not start (`waitpid(-1)`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from labq.benchlink.child import start_time
+from labq.benchlink.keeper import receive_packet, send_packet
+from labq.domain.errors import InfrastructureError, LabqError
+
+SOCKET_NAME = "keeper.sock"
+# Wide, so that no shell on the other side breaks lines.
+_WINDOW = struct.pack("HHHH", 24, 1000, 0, 0)
+
+
+@dataclass(slots=True)
+class _Entry:
+    process: subprocess.Popen[bytes] | None = None
+    watch: int | None = None
+    file: int | None = None
+    code: int | None = None
+
+
+class Keeper:
+    """Serves the bench of one host folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = folder / SOCKET_NAME
+        self._groups = folder / "keeper.json"
+        self._entries: dict[str, _Entry] = {}
+        self._clients: dict[int, socket.socket] = {}
+        self._watchers: set[int] = set()
+        self._exits: dict[int, str] = {}
+        self._poll = select.epoll()
+        _kill_left_over(self._groups)
+        self._listener = self._listen()
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is something to handle."""
+        return self._poll.fileno()
+
+    def handle(self) -> None:
+        """Do what is due: new clients, their messages, processes that ended. Never blocks."""
+        for file, _ in self._poll.poll(0):
+            if file == self._listener.fileno():
+                self._accept()
+            elif file in self._exits:
+                self._ended(file)
+            elif file in self._clients:
+                self._serve(self._clients[file])
+
+    def close(self) -> None:
+        """Kill everything that runs and close."""
+        for key in list(self._entries):
+            self._drop(key)
+        for client in list(self._clients.values()):
+            self._leave(client)
+        self._listener.close()
+        self._poll.close()
+        self._path.unlink(missing_ok=True)
+        self._groups.unlink(missing_ok=True)
+
+    def _listen(self) -> socket.socket:
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        )
+        listener.bind(os.fspath(self._path))
+        self._path.chmod(0o600)
+        listener.listen()
+        self._poll.register(listener, select.EPOLLIN)
+        return listener
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            client, _ = self._listener.accept()
+            client.setblocking(False)
+            self._clients[client.fileno()] = client
+            self._poll.register(client, select.EPOLLIN)
+
+    def _leave(self, client: socket.socket) -> None:
+        self._poll.unregister(client)
+        self._watchers.discard(client.fileno())
+        del self._clients[client.fileno()]
+        client.close()
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            packet = receive_packet(client)
+            if packet is None:
+                self._leave(client)
+                return
+            answer, file = self._answer(client, *packet)
+            send_packet(client, answer, file)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError, InfrastructureError):
+            self._leave(client)
+
+    def _answer(
+        self, client: socket.socket, message: dict[str, object], file: int | None
+    ) -> tuple[dict[str, object], int | None]:
+        try:
+            return self._do(client, message, file)
+        except (OSError, KeyError, TypeError, ValueError, LabqError) as error:
+            return {"error": f"{message.get('op')}: {error}"}, None
+
+    def _do(
+        self, client: socket.socket, message: dict[str, object], file: int | None
+    ) -> tuple[dict[str, object], int | None]:
+        key = str(message.get("key", ""))
+        match message["op"]:
+            case "spawn":
+                return self._spawn(key, message)
+            case "keep" if file is not None:
+                self._keep(key, file)
+            case "take":
+                return {}, self._entries[key].file
+            case "list":
+                return {"entries": list(self._listed())}, None
+            case "signal":
+                self._signal(key, int(str(message["signal"])))
+            case "drop":
+                self._drop(key)
+            case "watch":
+                self._watchers.add(client.fileno())
+            case other:
+                raise InfrastructureError(f"the keeper cannot do {other}")
+        return {}, None
+
+    def _spawn(self, key: str, message: dict[str, object]) -> tuple[dict[str, object], int | None]:
+        argv, environment = message["argv"], message["env"]
+        if not isinstance(argv, list) or not isinstance(environment, dict):
+            raise InfrastructureError("argv is no list or env no object")
+        self._drop(key)
+        ours, theirs = _ends(str(message["io"]))
+        try:
+            process = _started(argv, environment, str(message["cwd"]), theirs)
+        except (OSError, ValueError):
+            if ours is not None:
+                os.close(ours)
+            raise
+        finally:
+            if theirs is not None:
+                os.close(theirs)
+        watch = os.pidfd_open(process.pid)
+        self._poll.register(watch, select.EPOLLIN)
+        self._exits[watch] = key
+        self._entries[key] = _Entry(process, watch, ours)
+        self._save()
+        return {"pid": process.pid}, ours
+
+    def _keep(self, key: str, file: int) -> None:
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.file is not None:
+            os.close(entry.file)
+        entry.file = file
+
+    def _listed(self) -> Iterator[dict[str, object]]:
+        for key, entry in self._entries.items():
+            pid = entry.process.pid if entry.process else None
+            yield {"key": key, "pid": pid, "code": entry.code, "fd": entry.file is not None}
+
+    def _signal(self, key: str, number: int) -> None:
+        entry = self._entries[key]
+        if entry.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(entry.process.pid, number)
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        if entry.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(entry.process.pid, signal.SIGKILL)
+            entry.process.wait()
+        if entry.watch is not None:
+            self._unwatch(entry.watch)
+        if entry.file is not None:
+            os.close(entry.file)
+        self._save()
+
+    def _ended(self, watch: int) -> None:
+        key = self._exits[watch]
+        self._unwatch(watch)
+        entry = self._entries[key]
+        entry.watch = None
+        if entry.process:
+            entry.code = entry.process.wait()
+            # What the leader left behind in its group ends with it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(entry.process.pid, signal.SIGKILL)
+        self._save()
+        for watcher in list(self._watchers):
+            client = self._clients[watcher]
+            try:
+                send_packet(client, {"exited": key, "code": entry.code}, None)
+            except InfrastructureError:
+                self._leave(client)
+
+    def _unwatch(self, watch: int) -> None:
+        self._poll.unregister(watch)
+        del self._exits[watch]
+        os.close(watch)
+
+    def _save(self) -> None:
+        running = [
+            {"pid": entry.process.pid, "start": start_time(entry.process.pid)}
+            for entry in self._entries.values()
+            if entry.process and entry.code is None
+        ]
+        temporary = self._groups.with_suffix(".new")
+        temporary.write_text(json.dumps(running))
+        temporary.replace(self._groups)
+
+
+def _ends(io: str) -> tuple[int | None, int | None]:
+    """Return our end and the process's end of its terminal."""
+    if io == "pty":
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, _WINDOW)
+        return ours, theirs
+    if io == "socketpair":
+        left, right = socket.socketpair()
+        return left.detach(), right.detach()
+    return None, None
+
+
+def _started(
+    argv: list[str], environment: dict[str, str], cwd: str, terminal: int | None
+) -> subprocess.Popen[bytes]:
+    is_tty = terminal is not None and os.isatty(terminal)
+    end = subprocess.DEVNULL if terminal is None else terminal
+    return subprocess.Popen(
+        [str(word) for word in argv],
+        env={str(name): str(value) for name, value in environment.items()},
+        cwd=cwd,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+        preexec_fn=partial(_prepare, is_tty),  # noqa: PLW1509 - this process has one thread
+    )
+
+
+def _prepare(is_tty: bool) -> None:  # noqa: FBT001 - given by position to partial
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if is_tty:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _kill_left_over(path: Path) -> None:
+    """Kill the groups that a keeper killed before this one left behind."""
+    try:
+        left = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return
+    for item in left:
+        if start_time(int(item["pid"])) == int(item["start"]):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(int(item["pid"]), signal.SIGKILL)

@@ -1,0 +1,72 @@
+"""The servers that labq brings along: started where the settings do not name others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from signal import Signals
+
+from labq import config
+from labq.domain.deadline import Deadline
+from labq.domain.errors import InfrastructureError
+from labq.supervisor import postgres, redis
+from labq.supervisor.crew import Crew, Stopped, last_line
+from labq.supervisor.postgres import Postgres
+from labq.supervisor.processes import Program
+from labq.supervisor.redis import Redis
+from labq.supervisor.state import State
+
+POSTGRES = "postgres"
+REDIS = "redis"
+DATABASE = "labq"
+START_SECONDS = 60.0
+POLL_SECONDS = 0.01
+
+
+def start(crew: Crew, state: State) -> None:
+    """Start PostgreSQL and Redis, and say where they are in the environment.
+
+    Raises ConfigurationError when one is not found, InfrastructureError when it does not start,
+    Stopped when a signal asked for the end.
+    """
+    settings = config.load()
+    messages = None if settings.redis_url else _add_redis(crew, state)
+    database = None if settings.database_url else _add_postgres(crew, state)
+    if messages is not None:
+        _wait(crew, REDIS, messages.is_ready)
+    if database is not None:
+        _wait(crew, POSTGRES, database.is_ready)
+        database.create(DATABASE)
+
+
+def _add_postgres(crew: Crew, state: State) -> Postgres:
+    server = postgres.prepare(state.folder / POSTGRES)
+    os.environ["LABQ_DATABASE_URL"] = server.url(DATABASE)
+    crew.add(
+        Program(
+            name=POSTGRES,
+            argv=server.argv,
+            cwd=server.folder,
+            stop_signal=Signals.SIGINT,
+            death_signal=Signals.SIGINT,
+        )
+    )
+    return server
+
+
+def _add_redis(crew: Crew, state: State) -> Redis:
+    server = redis.prepare(state.folder / REDIS)
+    os.environ["LABQ_REDIS_URL"] = server.url
+    crew.add(Program(name=REDIS, argv=server.argv, cwd=server.folder))
+    return server
+
+
+def _wait(crew: Crew, name: str, is_ready: Callable[[], bool]) -> None:
+    deadline = Deadline.after(START_SECONDS)
+    while not is_ready():
+        crew.turn(POLL_SECONDS)
+        if crew.is_stopping:
+            raise Stopped
+        if deadline.is_over() or not crew.is_running(name):
+            log = crew.log_of(name)
+            raise InfrastructureError(f"{name} does not start: {last_line(log)} (all in {log})")
