@@ -135,7 +135,7 @@ class _Frame:
     key: object = None
     has_key: bool = False
     is_merge: bool = False
-    merges: list[dict[object, object]] = field(default_factory=list)
+    merges: list[tuple[object, int]] = field(default_factory=list)
 
 
 class _Builder:
@@ -207,9 +207,10 @@ class _Builder:
     def _merge(self, container: dict[object, object], frame: _Frame) -> None:
         own, own_lines = dict(container), dict(frame.lines)
         container.clear()
-        for source in frame.merges:
-            container.update(source)
-            frame.lines.update(self.lines[id(source)])
+        for value, line in frame.merges:  # a list was still empty when its line was noted
+            for source in _sources(value, line):
+                container.update(source)
+                frame.lines.update(self.lines[id(source)])
         container.update(own)
         frame.lines.update(own_lines)
 
@@ -251,7 +252,7 @@ class _Builder:
             value = SafeConstructor.yaml_constructors[tag](self._loader, node)
         except _MALFORMED as error:
             name = tag.removeprefix(_TAG)
-            raise _refusal(f"{event.value[:80]!r} is no {name}", line) from error
+            raise _refusal(f"{event.value[:80]!r} is not a valid {name}", line) from error
         return OddText(event.value) if _is_odd(value) else value
 
     def _place(self, value: object, line: int) -> None:
@@ -276,11 +277,16 @@ class _Builder:
             container[top.key] = value
             return
         top.is_merge = False
-        sources = value if isinstance(value, list) else [value]
-        mappings = [source for source in reversed(sources) if isinstance(source, dict)]
-        if len(mappings) < len(sources):
-            raise _refusal("'<<' merges mappings only", line)
-        top.merges.extend(mappings)
+        top.merges.append((value, line))
+
+
+def _sources(value: object, line: int) -> list[dict[object, object]]:
+    """Return what a merge key merges, the mapping that wins last."""
+    values = value if isinstance(value, list) else [value]
+    mappings = [source for source in reversed(values) if isinstance(source, dict)]
+    if len(mappings) < len(values):
+        raise _refusal("'<<' merges mappings only", line)
+    return mappings
 
 
 def _is_odd(value: object) -> bool:

@@ -1,0 +1,173 @@
+"""Rendering of device files: the sandbox, its limits, and errors with file and line."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from labq.domain.errors import ErrorType, JobError
+from labq.jobdef import templates
+from labq.jobdef.device import check_device, render_device
+from labq.jobdef.templates import InvalidDeviceError
+
+TYPES = ["qemu", "qemu-uboot", "uml", "shell"]
+
+
+def render(text: str, search_path: tuple[Path, ...] = (), **context: object) -> dict[str, object]:
+    return render_device(
+        text, name="board-01", device_type="board", context=context, search_path=search_path
+    )
+
+
+def problem(text: str) -> str:
+    (found,) = check_device(text, name="board-01", device_type="board", search_path=[])
+    return found.describe()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_own_types_render_without_a_context(name: str) -> None:
+    text = f"{{% extends '{name}.jinja2' %}}"
+    assert check_device(text, name="board-01", device_type=name, search_path=[]) == []
+    assert render(text)["hostname"] == "board-01"
+
+
+def test_a_device_file_sets_variables_of_its_type() -> None:
+    text = "{% extends 'base.jinja2' %}\n{% set connection_command = 'telnet lab 2001' %}\n"
+    assert render(text)["commands"] == {"connect": "telnet lab 2001"}
+
+
+def test_context_variables_reach_the_template() -> None:
+    found = render(
+        "a: {{ arch }}\nb: {{ scheduled_device_name }}-{{ scheduled_device_type }}", arch="x"
+    )
+    assert found == {"a": "x", "b": "board-01-board"}
+
+
+def test_templates_of_the_site_come_before_own_ones(tmp_path: Path) -> None:
+    (tmp_path / "base.jinja2").write_text("a: site\n")
+    (tmp_path / "board.jinja2").write_text("{% extends 'base.jinja2' %}")
+    assert render("{% extends 'board.jinja2' %}", (tmp_path,)) == {"a": "site"}
+    assert "constants" in render("{% extends 'qemu.jinja2' %}", (tmp_path,))
+
+
+def test_filters_for_commands_and_yaml_are_there() -> None:
+    text = "a: {{ 'two words' | shlex_quote }}\nb: {{ 'x: \"y' | yaml_quote }}\n"
+    assert render(text) == {"a": "two words", "b": 'x: "y'}
+    assert render("a: {{ 'arm64' | qemu_guest_fs_interface(none) }}") == {"a": "virtio"}
+    assert render("a: {{ 'amd64' | qemu_guest_fs_interface('') }}") == {"a": "ide"}
+    assert render("a: {{ 'amd64' | qemu_guest_fs_interface('scsi') }}") == {"a": "scsi"}
+
+
+def test_a_syntax_error_has_its_file_and_line() -> None:
+    assert problem("a: 1\nb: {{ x\n").startswith("board-01 (line 2): unexpected end")
+
+
+def test_an_error_in_the_middle_has_its_line() -> None:
+    assert problem("a: 1\nb: {{ x.y.z }}\n") == "board-01 (line 2): 'x' is undefined"
+    assert problem("a: 1\n\nb: {{ 1 / 0 }}\n") == "board-01 (line 3): division by zero"
+
+
+def test_an_error_in_a_type_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "type.jinja2").write_text("a: 1\nb: {{ x.y.z }}\n")
+    with pytest.raises(InvalidDeviceError, match=r"type\.jinja2 \(line 2\): 'x' is undefined"):
+        render("{% extends 'type.jinja2' %}", (tmp_path,))
+
+
+def test_a_missing_type_is_named() -> None:
+    assert problem("\n{% extends 'nothing.jinja2' %}") == (
+        "board-01 (line 2): no template nothing.jinja2"
+    )
+
+
+@pytest.mark.parametrize("name", ["../pyproject.toml", "/etc/passwd", "../../config.py"])
+def test_templates_come_from_the_folders_only(name: str) -> None:
+    assert "no template" in problem(f"{{% include '{name}' %}}")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["().__class__.__base__.__subclasses__()", "cycler.__init__.__globals__", "[].append(1)"],
+)
+def test_the_sandbox_holds(expression: str) -> None:
+    assert "unsafe" in problem(f"a: {{{{ {expression} }}}}") or "undefined" in problem(
+        f"a: {{{{ {expression} }}}}"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+        "{% for a in range(9999) %}{{ 'x' * 9999 }}{% endfor %}",
+        "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(40) }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{{ 'x' * 999999999 }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ 'x' | center(999999999) }}",
+        "{{ range(999999999) | list }}",
+    ],
+)
+def test_runaway_templates_are_stopped(text: str) -> None:
+    assert problem(text)
+
+
+def test_loops_of_honest_templates_fit_the_limit() -> None:
+    text = "a: [{% for a in range(300) %}{% for b in range(300) %}{% endfor %}{{ a }},{% endfor %}]"
+    assert len(list(render(text)["a"])) == 300  # type: ignore[call-overload]  # it is a list
+
+
+def test_what_renders_to_no_yaml_is_refused_with_the_rendered_line() -> None:
+    assert problem("a: 1\nb: [\n").startswith("document (line 3): not YAML")
+    assert problem("- a").startswith("document (line 1): must be a mapping")
+
+
+def test_an_invalid_device_is_an_error_of_the_configuration() -> None:
+    with pytest.raises(InvalidDeviceError) as caught:
+        render("a: [")
+    assert caught.value.type is ErrorType.CONFIGURATION
+    assert str(caught.value).startswith("device board-01: ")
+
+
+@pytest.mark.parametrize(
+    "value", ["x\ncommands: {hard_reset: reboot}", "x\r", "x\u2028y", ["a\nb"]]
+)
+def test_a_context_value_cannot_add_lines_to_the_dictionary(value: object) -> None:
+    with pytest.raises(JobError, match=r"context\.memory holds a line break"):
+        render("a: {{ memory }}", memory=value)
+
+
+def operators(dictionary: dict[str, object]) -> dict[str, list[str]]:
+    """Return the shell operators of each command of a dictionary."""
+    commands = dictionary["commands"] or {}
+    assert isinstance(commands, dict)
+    return {
+        name: [
+            word
+            for word in shlex.shlex(command, posix=True, punctuation_chars=True)
+            if set(word) <= set(";&|()<>")
+        ]
+        for name, command in commands.items()
+    }
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_context_values_cannot_change_the_commands_of_own_types(name: str) -> None:
+    evil = "1, hard_reset: evil} #' \"; touch /tmp/evil; echo {{ x }} ${IFS}$(id)"
+    context = dict.fromkeys(
+        ("memory", "extra_kernel_args", "boot_retry", "test_character_delay", "machine", "cpu"),
+        evil,
+    )
+    text = f"{{% extends '{name}.jinja2' %}}"
+    plain, changed = render(text), render(text, **context)
+    assert operators(changed) == operators(plain)
+    assert changed["character_delays"] == plain["character_delays"]
+
+
+def test_an_environment_is_kept_for_each_search_path(tmp_path: Path) -> None:
+    assert templates.TYPES_FOLDER.is_dir()
+    (tmp_path / "a.jinja2").write_text("x: 1")
+    assert render("{% extends 'a.jinja2' %}", (tmp_path,)) == {"x": 1}
+    assert "no template" in problem("{% extends 'a.jinja2' %}")
