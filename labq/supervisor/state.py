@@ -70,8 +70,8 @@ def opened(folder: Path) -> Iterator[State]:
         raise InfrastructureError(reason) from error
     try:
         _take(lock, folder)
-        _check_version(folder)
         _check_space(folder)
+        _check_version(folder)
         with _short(folder) as short:
             yield State(short, folder)
     finally:

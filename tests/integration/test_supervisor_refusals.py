@@ -1,0 +1,120 @@
+"""What `labq up` says, on one line, when it cannot start here."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labq.supervisor.state import VERSION, opened
+
+Up = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Up:
+    """Return a function that runs `labq up` with the state folder `state` of the test."""
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        plain = {key: value for key, value in os.environ.items() if not key.startswith("LABQ_")}
+        return subprocess.run(
+            [Path(sys.executable).with_name("labq"), "up", "--state", tmp_path / "state", *words],
+            env={**plain, "LABQ_STREAM_PORT": "0", **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def _refused(done: subprocess.CompletedProcess[str], code: int) -> str:
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_taken_port_is_named_with_the_option_to_change_it(up: Up) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = _refused(up("--port", str(port)), 1)
+    assert line == (
+        f"labq: port {port} of 127.0.0.1 cannot be used: Address already in use: "
+        "choose another one with --port"
+    )
+
+
+def test_a_state_folder_of_another_form_is_left_alone(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    found = {"version": VERSION + 1, "uid": os.geteuid()}
+    (tmp_path / "state" / "state.json").write_text(json.dumps(found))
+    line = _refused(up("--port", "0"), 2)
+    assert f"has form {VERSION + 1}, this labq knows {VERSION}" in line
+    assert json.loads((tmp_path / "state" / "state.json").read_text()) == found
+
+
+def test_a_folder_with_other_files_is_never_taken_for_state(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "thesis.tex").touch()
+    assert "is not empty and no state folder of labq" in _refused(up("--port", "0"), 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder of another user")
+def test_a_state_folder_of_another_user_is_refused(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 12345, 12345)
+    assert "belongs to user 12345, you are 0" in _refused(up("--port", "0"), 2)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_state_folder_that_cannot_be_written_is_refused(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o500)
+    assert "Permission denied: choose another state folder" in _refused(up("--port", "0"), 1)
+
+
+def test_a_state_folder_in_use_names_the_process_that_has_it(up: Up, tmp_path: Path) -> None:
+    with opened(tmp_path / "state"):
+        line = _refused(up("--port", "0"), 1)
+    assert f"(process {os.getpid()})" in line
+
+
+def test_a_missing_program_is_named_with_how_to_get_it(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    elsewhere = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    line = _refused(up("--port", "0", "--devices", "uml=1", **elsewhere), 1)
+    assert line == (
+        "labq: linux.uml not found, uml devices need it: "
+        "run `deploy/system-programs uml`, or install it"
+    )
+
+
+@pytest.mark.parametrize("devices", ["cow=1", "uml", "uml=-1", "shell=9999"])
+def test_devices_that_make_no_sense_are_refused(up: Up, devices: str) -> None:
+    line = _refused(up("--port", "0", "--devices", devices), 2)
+    assert f"--devices: '{devices}' is not KIND=NUMBER" in line
+
+
+def test_a_full_disk_is_named_with_what_is_needed(up: Up, tmp_path: Path) -> None:
+    """A file system of 1 MiB, in a mount namespace of its own."""
+    state = tmp_path / "state"
+    state.mkdir()
+    program = Path(sys.executable).with_name("labq")
+    script = (
+        f"mount -t tmpfs -o size=1m,mode=0700 tmpfs {state} && "
+        f"exec {program} up --port 0 --state {state}"
+    )
+    namespace = ["unshare", "--mount", *(["--user", "--map-root-user"] if os.geteuid() else [])]
+    if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine makes no mount namespace")
+    done = subprocess.run(
+        [*namespace, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "has 0 MiB left, labq needs 500 MiB: free some" in _refused(done, 1)
