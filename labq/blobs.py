@@ -2,7 +2,7 @@
 
 A run's log grows as a plain file, with marks (offset, line) in a file beside it. Readers are told
 by the database how many bytes are stored, and look at no more. A log that grows no more is packed
-into zstd frames, with the frames' places and lines in the file beside it.
+into zstd frames; a last, skippable frame says where they begin, so any zstd program can read it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from typing import BinaryIO
 
 import zstandard
 
+from labq.domain.errors import InfrastructureError
+
 FRAME_BYTES = 256 * 1024
 RUNS_IN_FOLDER = 1000
 MARK_BYTES = 64 * 1024
 _PAIR = struct.Struct("<QQ")
 _FRAME = struct.Struct("<QQQ")
+_SKIPPABLE = struct.Struct("<II")
+_SKIPPABLE_MAGIC = 0x184D2A5A
+_FOOTER = struct.Struct("<II")
+_FOOTER_MAGIC = 0x4C425131
 _BLOCK = 1024 * 1024
 _NO_LINE = 2**64 - 1
 
@@ -87,28 +93,32 @@ class Logs:
             lines.append(line)
         return lines
 
-    def pack(self, run: int, length: int) -> None:
-        """Pack the first `length` bytes of a log that grows no more."""
+    def pack(self, run: int, length: int) -> bool:
+        """Write the packed form of a log's first `length` bytes; False when there is no log.
+
+        Readers see it, and the plain file goes, with `adopt`.
+        """
         if not self._path(run).exists():
-            return
-        fresh = self._packed(run).with_suffix(".zst.new")
-        frames = self._frames(run).with_suffix(".frames.new")
-        with self._path(run).open("rb") as source, fresh.open("wb") as target:
-            rows = [_FRAME.pack(*row) for row in _compress(source, target, length)]
+            return False
+        with self._path(run).open("rb") as source, self._fresh(run).open("wb") as target:
+            rows = b"".join(_FRAME.pack(*row) for row in _compress(source, target, length))
+            size = len(rows) + _FOOTER.size
+            target.write(_SKIPPABLE.pack(_SKIPPABLE_MAGIC, size) + rows)
+            target.write(_FOOTER.pack(len(rows), _FOOTER_MAGIC))
             _sync(target)
-        with frames.open("wb") as target:
-            target.write(b"".join(rows))
-            _sync(target)
-        frames.rename(self._frames(run))
-        fresh.rename(self._packed(run))
-        _sync_folder(fresh.parent)
+        return True
+
+    def adopt(self, run: int) -> None:
+        """Put what `pack` wrote in the place of the plain log, which must not have grown since."""
+        self._fresh(run).rename(self._packed(run))
+        _sync_folder(self._packed(run).parent)
         self._drop_plain(run)
 
     def remove(self, run: int) -> None:
         """Delete a run's log in every form."""
         self._drop_plain(run)
         self._packed(run).unlink(missing_ok=True)
-        self._frames(run).unlink(missing_ok=True)
+        self._fresh(run).unlink(missing_ok=True)
 
     def _drop_plain(self, run: int) -> None:
         self._path(run).unlink(missing_ok=True)
@@ -139,8 +149,8 @@ class Logs:
         """Return text of a packed log; raises FileNotFoundError when it is not packed."""
         found = bytearray()
         with self._packed(run).open("rb", buffering=0) as file:
-            places = [frame.place for frame in self._load_frames(run)]
-            places.append(os.fstat(file.fileno()).st_size)
+            frames, end = _read_index(file.fileno())
+            places = [*(frame.place for frame in frames), end]
             at, skip = divmod(offset, FRAME_BYTES)
             while len(found) < length and at + 1 < len(places):
                 packed = _read_at(file.fileno(), places[at], places[at + 1] - places[at])
@@ -171,7 +181,9 @@ class Logs:
         return [Mark(*row) for row in _rows(self._marks(run), _PAIR)]
 
     def _load_frames(self, run: int) -> list[_Frame]:
-        return [_Frame(*row) for row in _rows(self._frames(run), _FRAME)]
+        with suppress(FileNotFoundError), self._packed(run).open("rb", buffering=0) as file:
+            return _read_index(file.fileno())[0]
+        return []
 
     def _path(self, run: int) -> Path:
         return self._folder / str(run // RUNS_IN_FOLDER) / f"{run}.log"
@@ -182,8 +194,8 @@ class Logs:
     def _packed(self, run: int) -> Path:
         return self._path(run).with_suffix(".zst")
 
-    def _frames(self, run: int) -> Path:
-        return self._path(run).with_suffix(".frames")
+    def _fresh(self, run: int) -> Path:
+        return self._path(run).with_suffix(".zst.new")
 
 
 class LogWriter:
@@ -233,6 +245,16 @@ def _first_line(data: bytes, offset: int, lines: int, *, is_begun: bool) -> tupl
         return offset, lines
     newline = data.find(b"\n")
     return (offset + newline + 1, lines + 1) if newline >= 0 else (_NO_LINE, lines)
+
+
+def _read_index(file: int) -> tuple[list[_Frame], int]:
+    """Return the frames of a packed log and where the last of them ends."""
+    end = os.fstat(file).st_size - _FOOTER.size
+    size, magic = _FOOTER.unpack(_read_at(file, end, _FOOTER.size))
+    if magic != _FOOTER_MAGIC:
+        raise InfrastructureError("a packed log is damaged: it has no index at its end")
+    rows = _read_at(file, end - size, size)
+    return [_Frame(*row) for row in _FRAME.iter_unpack(rows)], end - size - _SKIPPABLE.size
 
 
 def _rows(path: Path, form: struct.Struct) -> Iterator[tuple[int, ...]]:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from labq.conductor.link import REDIS_ERRORS
+from labq.domain.deadline import monotonic
 from labq.services import leader
 from labq.services.database import session_factory
 from labq.services.leader import LostLeadershipError, Term
@@ -51,29 +52,27 @@ class Lead:
         with self._sessions() as session:
             yield session
 
-    def repeat(self, name: str, turn: Callable[[], None]) -> None:
-        """Do `turn` again and again until the term ends; a failing one is tried again, later each time.
+    def repeat(self, name: str, loop: Callable[[], None]) -> None:
+        """Run a loop until the term ends; one that fails begins anew, each time a little later.
 
         Losing the leadership ends the term for all loops.
         """
         pause = FIRST_PAUSE_SECONDS
         while not self.stop.is_set():
+            began = monotonic()
             try:
-                turn()
-                pause = FIRST_PAUSE_SECONDS
+                loop()
             except LostLeadershipError as lost:
                 log.warning("%s: %s", name, lost)
                 self.stop.set()
             except (*REDIS_ERRORS, OperationalError) as error:
-                log.warning("%s goes on in %.1f s: %s", name, pause, _first_line(error))
-                pause = self._wait(pause)
+                log.warning("%s begins anew: %s", name, _first_line(error))
             except Exception:
-                log.exception("%s failed; it goes on in %.1f s", name, pause)
-                pause = self._wait(pause)
-
-    def _wait(self, pause: float) -> float:
-        self.stop.wait(pause)
-        return min(pause * 2, LONGEST_PAUSE_SECONDS)
+                log.exception("%s begins anew", name)
+            if monotonic() - began > LONGEST_PAUSE_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            self.stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
 def is_passing(error: BaseException) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import redis
 from kombu.exceptions import OperationalError as PublishError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from redis.typing import EncodableT, FieldT
+from redis.typing import EncodableT, FieldT, KeyT, StreamIdT
 
 from labq.domain.orders import Order
 from labq.streams import ORDER_FIELD, dump_order, orders_stream
@@ -18,6 +19,7 @@ MOST_ORDERS = 2_000
 """How many orders Redis keeps for a host that does not read; what it misses is sent again."""
 REDIS_ERRORS = (RedisError, PublishError, OSError)
 SOCKET_TIMEOUT_SECONDS = 5.0
+StreamEntries = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 def connect(url: str) -> redis.Redis:
@@ -43,9 +45,27 @@ def send_orders(client: redis.Redis, orders: Sequence[tuple[str, Order]]) -> lis
     return [identifier.decode() for identifier in pipeline.execute()]
 
 
+def read_streams(
+    client: redis.Redis, positions: Mapping[str, str], *, count: int, wait_seconds: float
+) -> list[tuple[str, StreamEntries]]:
+    """Return at most `count` entries of each stream past its position, waiting for the first."""
+    found = client.xread(
+        cast("dict[KeyT, StreamIdT]", dict(positions)),
+        count=count,
+        block=max(int(wait_seconds * 1000), 1) if wait_seconds > 0 else None,
+    )
+    streams = cast("list[tuple[bytes, StreamEntries]]", found)
+    return [(stream.decode(), entries) for stream, entries in streams]
+
+
 def is_at_or_past(identifier: str, other: str) -> bool:
     """Tell whether a stream id is not before another; what is no id is before all."""
     return _numbers(identifier) >= _numbers(other)
+
+
+def is_identifier(text: str) -> bool:
+    """Tell whether a text of a stranger is a stream id."""
+    return _numbers(text) > (-1, 0)
 
 
 def _numbers(identifier: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from labq.domain.errors import ErrorType, Failure
+from labq.domain.errors import ErrorType, Failure, NotFoundError
 from labq.domain.events import StepBegan, StepEnd, StepEnded
 from labq.domain.states import (
     DeviceHealth,
@@ -124,6 +124,30 @@ def send_from(known: OpenRun, step: int, reason: str) -> None:
     known.run.next = step
     known.run.sent = None
     known.run.sent_reason = reason
+
+
+def send_lost_step(session: Session, known: OpenRun, position: int, by: By) -> None:
+    """Have a step sent again that nobody on the host has.
+
+    One that never began, or that restarts from itself, at the same epoch; else the run goes back.
+    Raises NotFoundError for a step that the run does not have.
+    """
+    step = known.steps.get(position)
+    if step is None:
+        raise NotFoundError(f"run {known.run.id} has no step {position}")
+    if step.state is StepState.RUNNING and step.restart_from < position:
+        go_back(session, known, step.restart_from, by)
+    else:
+        send_from(known, position, by.reason)
+
+
+def send_unknown_run(session: Session, known: OpenRun, by: By) -> None:
+    """Have a run sent again that its host does not know: from its beginning once it had begun."""
+    if all(step.state is StepState.WAITING for step in known.steps.values()):
+        send_from(known, known.run.next, by.reason)
+    else:
+        is_canceling = known.run.state is RunState.CANCELING
+        go_back(session, known, known.collect if is_canceling else 0, by)
 
 
 def cancel(session: Session, known: OpenRun, by: By) -> None:

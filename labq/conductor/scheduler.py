@@ -1,0 +1,143 @@
+"""The loop that pairs jobs with devices, sends what is decided, and does what is due.
+
+It waits for NOTIFY; every PASS_SECONDS it does everything once, as a net.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import SystemRandom
+from typing import cast
+
+import redis
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
+from sqlalchemy.exc import IntegrityError
+
+from labq import queue
+from labq.conductor import announce, planning
+from labq.conductor.lead import Lead
+from labq.domain.deadline import Deadline
+from labq.services import deliveries, hosts, jobs, scheduling
+from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
+from labq.services.transitions import WORK_CHANNEL, Work
+
+PASS_SECONDS = 10.0
+WAIT_SECONDS = 1.0
+DELIVER_TASK = "labq.notify"
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Pairs, sends and delivers for one term."""
+
+    def __init__(self, lead: Lead, client: redis.Redis, templates: Sequence[Path]) -> None:
+        self._lead = lead
+        self._client = client
+        self._templates = tuple(templates)
+        self._random = SystemRandom()
+
+    def run(self) -> None:
+        """Work until the term ends; raises when the database or Redis fails."""
+        with self._listening() as ear:
+            while not self._lead.stop.is_set():
+                self._pass(frozenset(Work))
+                self._time_out()
+                self._listen(ear, Deadline.after(PASS_SECONDS))
+
+    def _listen(self, ear: connection, until: Deadline) -> None:
+        """Do the work that notifications ask for until the next full pass is due."""
+        while not (until.is_over() or self._lead.stop.is_set()):
+            wait = min(until.remaining(), WAIT_SECONDS)
+            if not ear.notifies:
+                select.select([ear], [], [], wait)
+                ear.poll()
+            asked = {notice.payload for notice in ear.notifies}
+            ear.notifies.clear()
+            self._pass(frozenset(kind for kind in Work if kind in asked))
+
+    def _pass(self, work: frozenset[Work]) -> None:
+        if Work.SENDING in work:
+            self._send()
+        if Work.PAIRING in work:
+            while self._pair():
+                pass
+        if Work.DELIVERING in work:
+            self._deliver()
+
+    def _send(self) -> None:
+        with self._lead.reading() as session:
+            unsent = announce.read_unsent(session)
+        announce.announce(self._lead, self._client, unsent)
+
+    def _pair(self) -> bool:
+        """Pair once, and return whether there may be more to pair."""
+        with self._lead.reading() as session:
+            proposals = scheduling.propose(session, self._random)
+        if not proposals:
+            return False
+        planned, refused = planning.plan(proposals, self._templates)
+        if refused:
+            self._refuse(refused)
+        kept = self._reserve(planned)
+        announce.announce(self._lead, self._client, [announce.of_planned(one) for one in kept])
+        return bool(refused) or len(proposals) >= MOST_PAIRINGS
+
+    def _reserve(self, planned: Sequence[Planned]) -> list[Planned]:
+        """Write the runs; where a resource was taken meanwhile, one at a time."""
+        try:
+            return self._write(planned)
+        except IntegrityError:
+            log.warning("%d runs could not be reserved together", len(planned))
+        kept: list[Planned] = []
+        for one in planned:
+            try:
+                kept += self._write([one])
+            except IntegrityError as error:
+                log.warning("job %d waits on: %s", one.proposal.job, error.orig)
+        return kept
+
+    def _write(self, planned: Sequence[Planned]) -> list[Planned]:
+        if not planned:
+            return []
+        with self._lead.transaction("schedule") as session:
+            return scheduling.reserve(session, planned, _now())
+
+    def _refuse(self, refused: Sequence[Unplannable | BadDevice]) -> None:
+        with self._lead.transaction("refuse") as session:
+            jobs_of = [one for one in refused if isinstance(one, Unplannable)]
+            scheduling.refuse(session, jobs_of, _now())
+            devices = [one for one in refused if isinstance(one, BadDevice)]
+            scheduling.set_aside(session, devices, _now())
+
+    def _deliver(self) -> None:
+        with self._lead.transaction("deliver") as session:
+            due = deliveries.hand_out(session, _now())
+        for delivery in due:
+            queue.send(DELIVER_TASK, delivery=delivery)
+
+    def _time_out(self) -> None:
+        with self._lead.transaction("time_out") as session:
+            jobs.cancel_overdue(session, _now())
+            hosts.note_silent(session, _now())
+
+    @contextmanager
+    def _listening(self) -> Iterator[connection]:
+        """Keep a connection that hears WORK_CHANNEL; what came before it is left to the first pass."""
+        pooled = self._lead.engine.raw_connection()
+        try:
+            ear = cast("connection", pooled.driver_connection)
+            ear.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+            with ear.cursor() as cursor:
+                cursor.execute(f"LISTEN {WORK_CHANNEL}")
+            yield ear
+        finally:
+            pooled.invalidate()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
