@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from labq.blobs import Logs
 from labq.domain.errors import NotFoundError
-from labq.services.job_log import LogState, lines_as_json
+from labq.services.job_log import LogState
 from labq.stream.sse import event
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ FindState = Callable[[int], Awaitable[LogState]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Whole lines as one event; `end` is the byte offset after them."""
+    """Whole lines, as they are stored, as one event; `end` is the byte offset after them."""
 
     end: int
     event: bytes
@@ -145,9 +145,8 @@ class LogFeed:
             if not data or not (state.is_complete or len(data) >= _LONGEST_LINE_BYTES):
                 return None
             end = len(data) - 1
-        lines = data[: end + 1].removesuffix(b"\n").split(b"\n")
         after = offset + end + 1
-        return Frame(after, event("lines", lines_as_json(lines), str(after)))
+        return Frame(after, event("lines", data[: end + 1].removesuffix(b"\n"), str(after)))
 
 
 class Feeds:

@@ -12,9 +12,11 @@ _COMMENT = b": alive\n\n"
 
 
 def event(name: str, data: bytes, event_id: str = "") -> bytes:
-    """Return one event; `data` has no newline."""
+    """Return one event; each line of `data` becomes a field of its own, as the format wants."""
     head = f"id: {event_id}\n" if event_id else ""
-    return b"%sevent: %s\ndata: %s\n\n" % (head.encode(), name.encode(), data)
+    # A carriage return would end the line too: what a host sent is not trusted to have none.
+    fields = data.replace(b"\r", b" ").replace(b"\n", b"\ndata: ")
+    return b"%sevent: %s\ndata: %s\n\n" % (head.encode(), name.encode(), fields)
 
 
 class Reader:

@@ -1,0 +1,65 @@
+"""Hosts: list, show, give work or not."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from labq.domain.states import HostHealth
+from labq.services import host_view, hosts
+from labq.services.host_view import HostRow
+from labq.services.paging import Page
+from labq.services.transitions import By
+from labq.web.endpoint import Call, Endpoint, Level
+from labq.web.parsing import Input, PageQuery, Text
+
+
+class HostBody(Input):
+    """What to change."""
+
+    health: HostHealth
+    reason: Text = Field(default="", max_length=1000)
+
+
+def index(call: Call, query: PageQuery) -> Page[HostRow]:
+    """List hosts."""
+    return host_view.find_page(call.session, after=query.after, limit=query.limit)
+
+
+def show(call: Call, host: str) -> HostRow:
+    """Show a host."""
+    return host_view.find(call.session, host)
+
+
+def change(call: Call, host: str, body: HostBody) -> HostRow:
+    """Change whether a host is given work."""
+    by = By(call.viewer.name, call.now, body.reason)
+    hosts.set_health(call.session, host, body.health, by)
+    return host_view.find(call.session, host)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/hosts",
+        summary="List hosts with their slots",
+        run=index,
+        query=PageQuery,
+        answer=Page[HostRow],
+    ),
+    Endpoint(
+        method="GET",
+        path="/hosts/<host>",
+        summary="Show a host",
+        run=show,
+        answer=HostRow,
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/hosts/<host>",
+        summary="Give a host work or not; what runs there goes on",
+        run=change,
+        level=Level.ADMIN,
+        body=HostBody,
+        answer=HostRow,
+    ),
+)
