@@ -11,7 +11,7 @@ from tests.lab import parts
 from tests.lab.client import Client
 from tests.lab.devices import shell_job
 from tests.lab.jobs import say as command
-from tests.lab.processes import cpu_seconds, proportional_bytes, tree
+from tests.lab.processes import proportional_bytes
 from tests.lab.server import running
 
 SECONDS = 40.0
@@ -25,11 +25,11 @@ def measure(folder: Path) -> Iterator[Figure]:
         client.run(shell_job(command("true")))
         client.close()
         time.sleep(SETTLE_SECONDS)
-        before = cpu_seconds(tree(server.pid))
+        before = parts.cpu_seconds(server.pid)
         started = time.monotonic()
         say(f"idle for {SECONDS:g} s")
         time.sleep(SECONDS)
-        used = cpu_seconds(tree(server.pid)) - before
+        used = parts.cpu_seconds(server.pid) - before
         share = 100 * used / (time.monotonic() - started)
         memory = proportional_bytes(parts.own(server.pid)) / 2**20
     yield Figure("idle_server_mib", round(memory, 1), "MiB", "at most 350")

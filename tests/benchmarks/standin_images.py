@@ -8,6 +8,7 @@ import re
 import stat
 import struct
 import subprocess
+import sys
 import zlib
 from functools import cache
 from importlib.machinery import SourceFileLoader
@@ -35,6 +36,7 @@ def _builder() -> ModuleType:
     spec = importlib.util.spec_from_loader("labq_images", loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
     loader.exec_module(module)
     return module
 
@@ -46,6 +48,8 @@ def ramdisk(board: str, hostname: str = "labq", *, shell: bool = False) -> bytes
         init = re.split(r"/etc/network ", init, maxsplit=1)[0] + SHELL
     change = _builder().Archive()
     change.add("init", stat.S_IFREG | 0o755, init.encode())
+    profile = _builder().PROFILE.replace("@labq", f"@{hostname}")
+    change.add("etc/profile", stat.S_IFREG | 0o644, profile.encode())
     plain = boards.image(f"{board}/rootfs.cpio").read_bytes()
     return gzip.compress(plain + change.close(), 6, mtime=0)
 
@@ -62,21 +66,13 @@ def with_header(data: bytes, kind: int) -> bytes:
 
 
 def device_tree(folder: Path) -> bytes:
-    """Return the device tree of the emulated arm64 board."""
+    """Return the device tree of the emulated arm64 board, as it is with U-Boot in its flash."""
     path = folder / "virt.dtb"
     if not path.exists():
+        board = ("-nodefaults", "-cpu", "cortex-a57", "-m", "512", "-display", "none")
+        firmware = ("-bios", str(boards.image("arm64/u-boot.bin")))
         subprocess.run(
-            (
-                emulator("aarch64"),
-                "-machine",
-                f"virt,dumpdtb={path}",
-                "-cpu",
-                "cortex-a57",
-                "-m",
-                "512",
-                "-display",
-                "none",
-            ),
+            (emulator("aarch64"), "-machine", f"virt,dumpdtb={path}", *board, *firmware),
             check=True,
             timeout=60,
             capture_output=True,

@@ -42,3 +42,14 @@ def devices(root: int) -> list[int]:
         for process in everything
         if process.parent in hosts and not process.name.startswith(PREFIX)
     ]
+
+
+def cpu_seconds(root: int) -> float:
+    """Return the CPU time of everything labq started, without emulators and devices.
+
+    The host's supervisor is the one that reaps devices: its children's time is left out.
+    """
+    return sum(
+        process.own_seconds + (0 if process.name == HOST else process.children_seconds)
+        for process in tree(root, devices(root))
+    )

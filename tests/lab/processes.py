@@ -13,13 +13,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process at one moment; `cpu_seconds` holds its own time and its reaped children's."""
+    """One process at one moment; `children_seconds` is CPU time of children that it has reaped."""
 
     pid: int
     parent: int
     name: str
     command: str
-    cpu_seconds: float
+    own_seconds: float
+    children_seconds: float
 
 
 def snapshot() -> dict[int, Process]:
@@ -41,8 +42,15 @@ def _read(entry: Path) -> Process:
     name = stat[stat.index("(") + 1 : stat.rindex(")")]
     fields = stat[stat.rindex(")") + 2 :].split()
     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    ticks = sum(int(field) for field in fields[11:15])
-    return Process(int(entry.name), int(fields[1]), name, command.strip(), ticks / TICKS)
+    user, system, children_user, children_system = (int(field) / TICKS for field in fields[11:15])
+    return Process(
+        pid=int(entry.name),
+        parent=int(fields[1]),
+        name=name,
+        command=command.strip(),
+        own_seconds=user + system,
+        children_seconds=children_user + children_system,
+    )
 
 
 def tree(root: int, without: Iterable[int] = ()) -> list[Process]:
@@ -76,8 +84,3 @@ def _proportional(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def cpu_seconds(processes: Iterable[Process]) -> float:
-    """Return the CPU time of processes, with that of their children that have ended."""
-    return sum(process.cpu_seconds for process in processes)
