@@ -17,8 +17,8 @@ WORKERS = (
     Part(name="collect", entry="labq.tasks.host_worker:main", arguments=("collect",)),
 )
 # The bench ends the runs and powers off; a worker has nothing to lose that the bench does not have.
-BENCH_STOP_SECONDS = 3.0
-WORKER_STOP_SECONDS = 0.5
+BENCH_STOP_SECONDS = 4.5
+WORKER_STOP_SECONDS = 0.3
 
 
 def main() -> int:

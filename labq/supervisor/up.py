@@ -40,10 +40,10 @@ PREPARE_SECONDS = 300.0
 READY_SECONDS = 60.0
 # In the order of ending, 10 s in all at most.
 STOPS = (
-    (("ready", "first", WEB.name, STREAM.name), 1.0),
-    ((CONDUCTOR.name, CORE.name), 1.0),
-    ((HOST.name,), 4.5),
-    ((servers.REDIS,), 1.0),
+    (("ready", "first", WEB.name, STREAM.name), 0.8),
+    ((CONDUCTOR.name, CORE.name), 0.8),
+    ((HOST.name,), 5.2),
+    ((servers.REDIS,), 0.8),
     ((servers.POSTGRES,), 2.0),
 )
 
