@@ -6,7 +6,7 @@ from labq.queue import CORE
 from labq.tasks.worker import serve
 
 THREADS = 8
-TASKS: tuple[str, ...] = ()
+TASKS: tuple[str, ...] = ("notify",)
 """Modules of `labq.tasks` with tasks of the queue `core`."""
 
 
