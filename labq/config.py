@@ -38,6 +38,7 @@ class Settings(BaseModel):
     device_types_path: str = ""
     file_folders: str = ""
     cache_bytes: int = 20 * 1024**3
+    journal_bytes: int = 1024**3
     http_proxy: str = ""
     http_url_format: str = ""
     boot_slots: int = 0

@@ -1,0 +1,106 @@
+"""Takes in the server's orders, one after the other, and remembers the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+from labq.bench.bench import Bench
+from labq.bench.run import BenchRun
+from labq.benchlink.messages import load_plan
+from labq.domain.errors import LabqError
+from labq.domain.orders import (
+    AgainOrder,
+    ConfirmOrder,
+    GenerationOrder,
+    Order,
+    RunOrder,
+    StoredOrder,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """`last` is the id of the last order that was done, `generation` the one that reports carry."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._host = bench.host
+        self._path = self._host.folder.path / "orders.json"
+        self._queue: asyncio.Queue[tuple[str, Order | None]] = asyncio.Queue()
+        self.last, self.generation = self._read()
+
+    def put(self, entries: list[tuple[str, Order | None]]) -> None:
+        """Take a batch from the reader."""
+        for entry in entries:
+            self._queue.put_nowait(entry)
+
+    async def run(self) -> None:
+        """Do orders for ever."""
+        while True:
+            name, order = await self._queue.get()
+            if order is not None:
+                await self._do_safely(order)
+            self.last = name
+            if self._queue.empty():
+                self._write()
+                self._bench.changed.set()
+
+    async def _do_safely(self, order: Order) -> None:
+        try:
+            await self._do(order)
+        except (LabqError, OSError) as error:
+            log.warning("order %s of run %s: %s", order.kind, getattr(order, "run", "-"), error)
+
+    async def _do(self, order: Order) -> None:
+        match order:
+            case RunOrder():
+                await self._announce(order)
+            case ConfirmOrder():
+                self._host.outbox.confirm(order.sequence)
+                self._host.shipper.confirmed()
+                self._bench.sweep()
+            case AgainOrder():
+                self._host.shipper.again(order.sequence)
+            case StoredOrder():
+                self._stored(order)
+            case GenerationOrder():
+                self.generation = order.generation
+
+    async def _announce(self, order: RunOrder) -> None:
+        folder = self._host.folder
+        if order.run in self._bench.stands:
+            self._bench.raise_epoch(order.run, order.epoch, order.next, order.reason)
+            return
+        if order.plan is None or folder.is_buried(order.run):
+            return
+        if load_plan(order.plan).run != order.run:
+            log.warning("the plan in the order of run %s is another run's", order.run)
+            return
+        made = await asyncio.to_thread(folder.make, order.run, order.plan, order.epoch, order.next)
+        run = BenchRun(made, self._bench.watch)
+        run.recover()
+        self._bench.add(run)
+
+    def _stored(self, order: StoredOrder) -> None:
+        stored = self._host.shipper.stored(order.run, order.length)
+        stand = self._bench.stands.get(order.run)
+        if stand and stored is not None:
+            stand.stored = stored
+            self._bench.sweep()
+
+    def _read(self) -> tuple[str, str]:
+        try:
+            item = json.loads(self._path.read_bytes())
+            return str(item["last"]), str(item["generation"])
+        except (OSError, ValueError, KeyError):
+            return "0-0", ""
+
+    def _write(self) -> None:
+        # Not synced: reading an order twice changes nothing.
+        text = json.dumps({"last": self.last, "generation": self.generation})
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text(text)
+        temporary.replace(self._path)

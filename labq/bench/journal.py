@@ -1,0 +1,112 @@
+"""The journal of one run as the bench writes it: appended before anything is used."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from labq.benchlink.records import MOST_DATA, Kind, Record, pack, parse, whole_bytes
+from labq.domain.deadline import monotonic
+from labq.domain.errors import InfrastructureError
+
+
+class Journal:
+    """An open journal. `size` and `sequence` are those of its end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self.size = 0
+        self.sequence = 0
+        self._offsets: dict[str, int] = {}
+        self._recover()
+
+    def append(
+        self, kind: Kind, data: bytes, *, channel: str = "", step: int = 0, number: int = 0
+    ) -> Record:
+        """Write one record and return it; raises InfrastructureError when the disk refuses."""
+        if kind is Kind.OUTPUT:
+            number = self._offsets.get(channel, 0)
+            self._offsets[channel] = number + len(data)
+        record = Record(
+            self.size,
+            self.sequence + 1,
+            time.time_ns() // 1000,
+            monotonic(),
+            kind,
+            channel,
+            step,
+            number,
+            data,
+        )
+        self._write(pack(record))
+        self.sequence += 1
+        return record
+
+    def records(self, start: int = 0) -> Iterator[Record]:
+        """Yield the records from a position on."""
+        if self.size == 0:
+            return
+        with _mapped(self.file, self.size) as view:
+            yield from parse(view, 0, start)
+
+    def cut(self, position: int) -> None:
+        """Drop everything from a position on, and read again what is left."""
+        os.ftruncate(self.file, position)
+        self._recover()
+
+    def sync(self) -> None:
+        """Put the journal on disk, waiting for it."""
+        os.fsync(self.file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.file)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            written = os.write(self.file, data)
+        except OSError as error:
+            raise InfrastructureError(f"cannot write {self.path}: {error}") from error
+        if written != len(data):
+            os.ftruncate(self.file, self.size)
+            raise InfrastructureError(f"cannot write {self.path}: the disk is full")
+        self.size += written
+
+    def _recover(self) -> None:
+        """Cut a torn tail; find the last sequence and each channel's length."""
+        self.size = os.fstat(self.file).st_size
+        self.sequence = 0
+        self._offsets = {}
+        if self.size:
+            with _mapped(self.file, self.size) as view:
+                whole = whole_bytes(view, 0)
+            if whole < self.size:
+                os.ftruncate(self.file, whole)
+                self.size = whole
+        for record in self.records():
+            self.sequence = record.sequence
+            if record.kind == Kind.OUTPUT:
+                self._offsets[record.channel] = record.number + len(record.data)
+
+
+@contextlib.contextmanager
+def _mapped(file: int, size: int) -> Iterator[memoryview]:
+    with mmap.mmap(file, size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
+        yield view
+
+
+def moment(record: Record) -> datetime:
+    """Return a record's wall time."""
+    return datetime.fromtimestamp(record.wall / 1e6, UTC)
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Yield data in pieces that fit into records."""
+    for start in range(0, len(data), MOST_DATA):
+        yield data[start : start + MOST_DATA]

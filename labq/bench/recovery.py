@@ -1,0 +1,88 @@
+"""What a new bench finds: folders, journals and outbox brought to one story, consoles taken back."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+
+from labq.bench.bench import Bench
+from labq.bench.journal import Journal
+from labq.bench.outbox import Entry, Outbox
+from labq.bench.run import BenchRun
+from labq.benchlink.keeper import Kept
+from labq.benchlink.records import Kind
+from labq.domain.errors import LabqError
+
+log = logging.getLogger(__name__)
+_EVENTS = (Kind.BEGIN, Kind.END, Kind.RESULT)
+
+
+async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
+    """Take all runs in again; what cannot be read is set aside and said."""
+    folder = bench.host.folder
+    folder.clear_tombstones()
+    told = bench.host.outbox.unconfirmed()
+    for number, path in list(folder.found()):
+        try:
+            run = BenchRun(path, bench.watch)
+            _reconcile(run, bench.host.outbox, [e for e in told if e.event.run == number])
+            run.recover()
+        except (LabqError, OSError, ValueError, KeyError) as error:
+            log.warning(
+                "run %s is unreadable, now in %s: %s", number, folder.set_aside(path), error
+            )
+            continue
+        await _take_in(bench, run, [entry for entry in kept if _run_of(entry) == number])
+    for entry in kept:
+        if _run_of(entry) not in bench.stands:
+            bench.host.keeper.drop(entry.key)
+
+
+async def _take_in(bench: Bench, run: BenchRun, kept: Iterable[Kept]) -> None:
+    stand = bench.add(run)
+    if run.gate.is_closed:
+        await stand.close()
+    else:
+        await stand.consoles.take_back(kept)
+        stand.consoles.declare_lost()
+    bench.recover(stand)
+
+
+def _run_of(entry: Kept) -> int:
+    number = entry.key.partition("/")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _reconcile(run: BenchRun, outbox: Outbox, told: Sequence[Entry]) -> None:
+    """Make journal and outbox tell the same events.
+
+    The outbox is written first: an event of it that the journal lacks is appended. An event that
+    only the journal has was never answered or shipped (the machine lost its power): it is cut.
+    """
+    journal = run.journal
+    known = set()
+    for record in journal.records():
+        if record.kind not in _EVENTS:
+            continue
+        data = json.loads(record.data)
+        if int(data["s"]) > outbox.last:
+            journal.cut(record.position)
+            break
+        run.last_event = max(run.last_event, int(data["s"]))
+        known.add(_name(data["e"]))
+    for entry in told:
+        run.last_event = max(run.last_event, entry.sequence)
+        event = json.loads(entry.payload())["e"]
+        if _name(event) not in known:
+            _append(journal, entry)
+
+
+def _append(journal: Journal, entry: Entry) -> None:
+    journal.append(entry.kind, entry.payload(), step=entry.event.step, number=entry.number)
+
+
+def _name(event: dict[str, object]) -> tuple[object, ...]:
+    """Return what names an event within its run."""
+    keys = ("kind", "epoch", "step", "begins", "offset")
+    return tuple(event.get(key) for key in keys)

@@ -1,0 +1,238 @@
+"""One run on its host: folder, plan, journal, log, and what the present step has emitted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+from labq.bench.emissions import Emissions
+from labq.bench.gate import RunGate
+from labq.bench.journal import Journal
+from labq.bench.outbox import Outbox
+from labq.bench.run_log import RunLog
+from labq.benchlink.messages import Granted, load_plan
+from labq.benchlink.records import Kind, Record
+from labq.domain.errors import InfrastructureError, LabqError, TestError
+from labq.domain.events import Event, StepBegan
+from labq.domain.plan import Plan
+from labq.domain.verdicts import CaseResult, Level
+
+Case = tuple[object, object, object]
+
+
+@dataclass(slots=True)
+class Past:
+    """What the journal tells of a run's steps. Positions are bytes of the journal."""
+
+    first_begin: dict[tuple[int, int], int] = field(default_factory=dict)
+    last_begin: int = 0
+    last_begin_at: float = 0.0
+    ends: dict[str, int | None] = field(default_factory=dict)
+    began_at: float | None = None
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told: that journal and log grew, that a run cannot go on. And how long it may grow."""
+
+    grew: Callable[[BenchRun], None]
+    failed: Callable[[BenchRun, LabqError], None]
+    most_bytes: int
+
+
+class BenchRun:
+    """Everything of one run that is not a console."""
+
+    def __init__(self, folder: Path, watch: Watch) -> None:
+        self.folder = folder
+        self.plan: Plan = load_plan((folder / "plan.json").read_bytes())
+        self.journal = Journal(folder / "journal")
+        self.log = RunLog(folder / "log", primary_channel(self.plan), self.plan.masks)
+        self.past = Past()
+        self.emissions = Emissions()
+        self._watch = watch
+        self._before: Counter[Case] = Counter()
+        self._now: Counter[Case] = Counter()
+        self.last_event = 0
+        self.gate = RunGate(self.plan.run, self.plan, 0, 0, 0.0)
+
+    @property
+    def primary(self) -> str:
+        """Return the channel whose lines have the level `target`."""
+        return primary_channel(self.plan)
+
+    @property
+    def step(self) -> int:
+        """Return the step that records belong to."""
+        return self.gate.hold.step if self.gate.hold else self.gate.next
+
+    def recover(self) -> None:
+        """Read the journal: the gate's state, what was emitted, the log."""
+        for record in self.journal.records():
+            if record.kind in (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END):
+                self._apply(record)
+        self.log.recover(self.journal)
+        if self.gate.hold:
+            self.collect_emissions()
+        self._watch.grew(self)
+
+    def collect_emissions(self) -> None:
+        """Find what the present step emitted since the begin that it reads from, and before."""
+        start = self.start_of_step()
+        self.emissions = Emissions.of(self.journal.records(start), self.step)
+        first = self.past.first_begin[self.gate.epoch, self.step]
+        earlier = takewhile(lambda item: item.position < start, self.journal.records(first))
+        self._before = _cases(earlier, self.step)
+        self._now = _cases(self.journal.records(start), self.step)
+
+    def start_of_step(self) -> int:
+        """Return where the held step reads from."""
+        if self.plan.steps[self.step].replays:
+            return self.past.first_begin[self.gate.epoch, self.step]
+        return self.past.last_begin
+
+    def record(self, kind: Kind, data: bytes, *, channel: str = "", number: int = 0) -> Record:
+        """Append to journal and log; nobody sees or uses it before.
+
+        Raises TestError when the journal is too long, InfrastructureError when the disk refuses.
+        """
+        most = self._watch.most_bytes
+        if kind is Kind.OUTPUT and self.journal.size + len(data) > most:
+            raise TestError(f"console output over {most} bytes")
+        record = self.journal.append(kind, data, channel=channel, step=self.step, number=number)
+        self.log.feed(record)
+        if number:
+            self.emissions.note(record)
+        self._watch.grew(self)
+        return record
+
+    def say(self, level: Level, message: str, number: int = 0) -> int:
+        """Log a line and return its number; an emission that is there already is not repeated."""
+        if number and number in self.emissions.lines:
+            return self.emissions.lines[number]
+        shown = Level.DEBUG if level is Level.EVENT else level
+        line = self.log.lines.count
+        data = {"lvl": shown.value, "msg": message, "line": line}
+        self.record(Kind.LOG, json.dumps(data).encode(), number=number)
+        return line
+
+    def event(
+        self, outbox: Outbox, kind: Kind, event: Event, *, number: int = 0, **extra: object
+    ) -> Record:
+        """Write a durable event to outbox and journal; see `Disk.sync` and `Outbox.show`."""
+        entry = outbox.append(kind, event, extra, number)
+        self.last_event = entry.sequence
+        record = self.record(kind, entry.payload(), number=number)
+        if kind is not Kind.RESULT:
+            self._apply(record)
+        return record
+
+    def begin(self, outbox: Outbox, event: StepBegan, token: str, connection: int) -> None:
+        """Grant the next step to a worker."""
+        self.event(outbox, Kind.BEGIN, event, token=token)
+        if self.gate.hold:
+            self.gate.hold.connection = connection
+        self.emissions = Emissions()
+        self._before, self._now = Counter(), Counter()
+        if event.begins > 1:
+            self.collect_emissions()
+
+    def granted(self, token: str) -> Granted:
+        """Return what the worker needs to know."""
+        return Granted(
+            token=token,
+            folder=str(self.folder),
+            start=self.start_of_step(),
+            replay=self.journal.size,
+        )
+
+    def lose(self) -> None:
+        """Note that the hold is lost."""
+        self._apply(self.record(Kind.LOST, b"{}"))
+
+    def set_epoch(self, epoch: int, following: int, reason: str) -> None:
+        """Go to a higher epoch. The sync comes with the next begin."""
+        data = {"epoch": epoch, "next": following, "reason": reason}
+        self._apply(self.record(Kind.EPOCH, json.dumps(data).encode()))
+
+    def remembered(self) -> dict[str, object]:
+        """Return what steps left for later ones."""
+        try:
+            value = json.loads((self.folder / "remembered.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def job_seconds(self, now: float) -> float:
+        """Return how long the run has worked, waits for slots left out."""
+        began = self.past.began_at
+        return 0.0 if began is None or began > now else now - began - self.past.waited
+
+    def is_reported(self, result: CaseResult, number: int) -> bool:
+        """Tell whether an earlier begin of the step has reported this case as often as this one."""
+        mask = self.log.lines.mask
+        test_set = None if result.test_set is None else mask(result.test_set)
+        case = (mask(result.suite), test_set, mask(result.case))
+        self._now[case] += 1
+        if self._now[case] > self._before[case]:
+            return False
+        self.emissions.lines[number] = self.log.lines.count
+        return True
+
+    def failed(self, error: LabqError) -> None:
+        """Tell that the run cannot go on."""
+        self._watch.failed(self, error)
+
+    def close(self) -> None:
+        """Close journal and log."""
+        self.journal.close()
+        self.log.close()
+
+    def _apply(self, record: Record) -> None:
+        data = json.loads(record.data) if record.data else {}
+        match record.kind:
+            case Kind.EPOCH:
+                self.gate.apply_epoch(int(data["epoch"]), int(data["next"]))
+            case Kind.BEGIN:
+                self._apply_begin(record, data["token"], int(data["e"]["waited_ms"]))
+            case Kind.LOST:
+                self.gate.apply_lost()
+            case Kind.END:
+                token = self.gate.hold.token if self.gate.hold else ""
+                following = data["e"]["next"]
+                self.past.ends[token] = following
+                self.gate.apply_end(record.step, following)
+            case _:
+                raise InfrastructureError(f"record {record.kind} does not change the gate")
+
+    def _apply_begin(self, record: Record, token: str, waited_ms: int) -> None:
+        key = (self.gate.epoch, record.step)
+        self.past.first_begin.setdefault(key, record.position)
+        self.past.last_begin = record.position
+        self.past.last_begin_at = record.at
+        if self.past.began_at is None:
+            self.past.began_at = record.at
+        else:
+            self.past.waited += waited_ms / 1000
+        self.gate.apply_begin(token, record.step, None)
+
+
+def primary_channel(plan: Plan) -> str:
+    """Return the channel whose lines have the level `target`."""
+    names = [console.channel for console in plan.consoles if console.primary]
+    return names[0] if names else ""
+
+
+def _cases(records: Iterable[Record], step: int) -> Counter[Case]:
+    """Count the cases that a step reported in these records."""
+    events = (json.loads(item.data)["e"] for item in records if item.kind == Kind.RESULT)
+    return Counter(
+        (event["suite"], event["test_set"], event["case"])
+        for event in events
+        if event["step"] == step
+    )

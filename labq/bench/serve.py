@@ -1,0 +1,188 @@
+"""The bench's process: one a host folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from labq import __version__
+from labq.bench.bench import Bench
+from labq.bench.desk import listen
+from labq.bench.disk import Disk
+from labq.bench.host import Host
+from labq.bench.intake import Intake
+from labq.bench.orders import OrderReader
+from labq.bench.outbox import Outbox
+from labq.bench.recovery import recover
+from labq.bench.run_folder import HostFolder
+from labq.bench.shipper import Shipper
+from labq.bench.slots import limits
+from labq.benchlink.keeper import ExitWatch, KeeperClient
+from labq.config import Settings, load
+from labq.domain.deadline import Deadline, monotonic
+from labq.domain.errors import ConfigurationError, InfrastructureError
+from labq.domain.events import HoldState, Report
+
+REPORT_SECONDS = 5.0
+IDLE_REPORT_SECONDS = 0.5
+COALESCE_SECONDS = 0.03
+STOP_SECONDS = 4.0
+KEEPER_SECONDS = 10.0
+THREADS = 256
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the bench of this host until SIGTERM or SIGINT."""
+    settings = load()
+    folder = HostFolder(settings.bench_folder)
+    with _alone(folder):
+        asyncio.run(_serve(settings, folder))
+
+
+@contextlib.contextmanager
+def _alone(folder: HostFolder) -> Iterator[None]:
+    """Hold the host folder; raises ConfigurationError when another bench has it."""
+    file = os.open(folder.path / "bench.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(file)
+        raise ConfigurationError(f"another bench serves {folder.path}") from error
+    try:
+        yield
+    finally:
+        os.close(file)
+
+
+async def _serve(settings: Settings, folder: HostFolder) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "bench"))
+    outbox = Outbox(folder.path / "outbox")
+    shipper = Shipper(settings.redis_url, settings.host, outbox)
+    keeper, exits = await _keeper(folder)
+    host = Host(settings, folder, Disk(loop), outbox, shipper, keeper, limits(settings))
+    bench = Bench(host)
+    intake = Intake(bench)
+    await recover(bench, keeper.entries())
+    loop.add_reader(exits, _take_exit, bench, exits)
+    reader = OrderReader(
+        settings.redis_url,
+        settings.host,
+        intake.last,
+        lambda entries: loop.call_soon_threadsafe(intake.put, entries),
+    )
+    async with await _listening(settings, bench):
+        await _work(bench, intake, reader)
+    shipper.stop(1.0)
+    host.disk.stop()
+
+
+async def _keeper(folder: HostFolder) -> tuple[KeeperClient, ExitWatch]:
+    """Connect to the keeper, which the host's supervisor may still be starting."""
+    path = folder.path / "keeper.sock"
+    deadline = Deadline.after(KEEPER_SECONDS)
+    while True:
+        try:
+            return KeeperClient(path), ExitWatch(path)
+        except InfrastructureError:
+            if deadline.is_over():
+                raise
+            await asyncio.sleep(0.05)
+
+
+def _take_exit(bench: Bench, exits: ExitWatch) -> None:
+    exit_ = exits.take()
+    if exit_ is None:
+        log.error("the keeper is gone, and with it all consoles")
+        os.kill(os.getpid(), signal.SIGHUP)
+        asyncio.get_running_loop().remove_reader(exits)
+        return
+    number, _, _ = exit_.key.partition("/")
+    stand = bench.stands.get(int(number)) if number.isdigit() else None
+    if stand:
+        stand.consoles.exited(exit_.key, exit_.code)
+
+
+async def _listening(settings: Settings, bench: Bench) -> asyncio.Server:
+    path = settings.bench_socket
+    path.unlink(missing_ok=True)
+    server = await listen(str(path), bench)
+    path.chmod(0o600)
+    return server
+
+
+async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> None:
+    """Serve until a signal: SIGTERM and SIGINT end all runs, SIGHUP leaves them to the next bench."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[bool] = loop.create_future()
+    for number, ends_runs in (
+        (signal.SIGTERM, True),
+        (signal.SIGINT, True),
+        (signal.SIGHUP, False),
+    ):
+        loop.add_signal_handler(number, _settle, over, ends_runs)
+    tasks = [loop.create_task(intake.run()), loop.create_task(_report(bench, intake))]
+    for task in tasks:
+        task.add_done_callback(_stop_on_error)
+    reader.start()
+    bench.host.shipper.start()
+    log.info("the bench of host %s serves", bench.host.settings.host)
+    ends_runs = await over
+    reader.stop()
+    if ends_runs:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await bench.stop()
+    for task in tasks:
+        task.cancel()
+
+
+def _settle(over: asyncio.Future[bool], ends_runs: bool) -> None:  # noqa: FBT001 - a callback
+    if not over.done():
+        over.set_result(ends_runs)
+
+
+def _stop_on_error(task: asyncio.Task[None]) -> None:
+    """A bench that cannot read orders or report must not look alive."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("the bench cannot go on", exc_info=error)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+async def _report(bench: Bench, intake: Intake) -> None:
+    """Report on change, and every few seconds; more often while a run is idle."""
+    boot, number = secrets.token_hex(8), 0
+    while True:
+        number += 1
+        report = _view(bench, intake, boot, number)
+        bench.host.shipper.report(report)
+        is_idle = any(run.state is HoldState.IDLE for run in report.runs)
+        await asyncio.sleep(COALESCE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_REPORT_SECONDS if is_idle else REPORT_SECONDS):
+                await bench.changed.wait()
+        bench.changed.clear()
+
+
+def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
+    return Report(
+        boot=boot,
+        number=number,
+        sequence=bench.host.outbox.visible,
+        order=intake.last,
+        generation=intake.generation,
+        at=datetime.now(UTC),
+        version=__version__,
+        runs=bench.gate.reports(monotonic()),
+        slots=bench.gate.slots(bench.host.limits),
+    )
