@@ -17,16 +17,20 @@ from labq.services.job_view import missing
 from labq.services.visibility import Viewer, visible_jobs
 
 # A host sends the end of a run and the last bytes of its log side by side: these may come second.
-_LAST_BYTES_AFTER = timedelta(seconds=1)
+LAST_BYTES_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogState:
-    """What is stored of a job's log; `run_id` is None before the job has a run."""
+    """What is stored of a job's log; `run_id` is None before the job has a run.
+
+    `is_over`: the job has ended. `is_complete`: its last bytes have had the time to come, too.
+    """
 
     run_id: int | None
     stored_bytes: int
     stored_lines: int
+    is_over: bool
     is_complete: bool
 
 
@@ -48,14 +52,14 @@ def _find(session: Session, job_id: int, condition: ColumnElement[bool], now: da
     ).one_or_none()
     if row is None:
         raise missing(job_id)
-    is_over = row.state is JobState.FINISHED and (
-        row.id is None or row.is_log_packed or row.ended_at <= now - _LAST_BYTES_AFTER
-    )
+    is_over = row.state is JobState.FINISHED
     return LogState(
         run_id=row.id,
         stored_bytes=row.log_bytes or 0,
         stored_lines=row.log_lines or 0,
-        is_complete=is_over,
+        is_over=is_over,
+        is_complete=is_over
+        and (row.id is None or row.is_log_packed or row.ended_at <= now - LAST_BYTES_AFTER),
     )
 
 

@@ -16,14 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from labq.blobs import Logs
 from labq.domain.errors import NotFoundError
-from labq.services.job_log import LogState
+from labq.services.job_log import LAST_BYTES_AFTER, LogState
 from labq.stream.sse import event
 
 _LOG = logging.getLogger(__name__)
 _FRAME_BYTES = 256 * 1024
 _LONGEST_LINE_BYTES = 8 * 1024 * 1024
 _KEPT_FRAMES = 16
-_RECHECK_SECONDS = 1.1
 
 FindState = Callable[[int], Awaitable[LogState]]
 
@@ -62,6 +61,7 @@ class LogFeed:
         self._find_state = find_state
         self._frames: OrderedDict[int, _Reading] = OrderedDict()
         self._refreshing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._is_stale = False
 
     async def frame(self, offset: int) -> Frame | None:
@@ -92,6 +92,8 @@ class LogFeed:
 
     def close(self) -> None:
         """Forget everything: nobody follows any more."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._refreshing is not None:
             self._refreshing.cancel()
         for reading in self._frames.values():
@@ -111,6 +113,15 @@ class LogFeed:
                 if state.run_id == self.state.run_id
                 else state
             )
+            if self.state.is_over and not self.state.is_complete:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        """Look once more when the last bytes have had the time to come."""
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = LAST_BYTES_AFTER.total_seconds() + 0.05
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.refresh)
 
     def _set(self, state: LogState) -> None:
         if state != self.state:
@@ -189,15 +200,8 @@ class Feeds:
         feed = self._feeds.get(job)
         if feed is not None:
             feed.refresh()
-            # A job that ended is complete a moment later: look again then.
-            asyncio.get_running_loop().call_later(_RECHECK_SECONDS, self._recheck, job)
 
     def refresh_all(self) -> None:
         """Look into the database for every feed."""
         for feed in self._feeds.values():
-            feed.refresh()
-
-    def _recheck(self, job: int) -> None:
-        feed = self._feeds.get(job)
-        if feed is not None:
             feed.refresh()

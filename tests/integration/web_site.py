@@ -124,7 +124,7 @@ class Site:
             session.add(JobDefinition(job_id=job.id, definition=DEFINITION))
             return job.id
 
-    def finished_job(self, submitter: Person, device_id: int, plan: str = "{}") -> tuple[int, int]:
+    def finished_job(self, submitter: Person, device_id: int, plan: str = '{"dictionary": {}}') -> tuple[int, int]:
         """Return job and run with a step, a suite of two cases and a plan."""
         job_id = self.job(
             submitter,
@@ -163,6 +163,7 @@ def _step(run_id: int) -> Step:
         queue=Queue.BOOT,
         name="boot",
         method="minimal",
+        restart_from=0,
         state=StepState.DONE,
         waited_ms=250,
         began_at=START + timedelta(seconds=2),
@@ -178,7 +179,6 @@ def _add_suite(session: Session, job_id: int, run_id: int) -> None:
         session.add(
             TestCase(
                 suite_id=suite.id,
-                run_id=run_id,
                 epoch=0,
                 step=0,
                 channel="main",
