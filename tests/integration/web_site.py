@@ -109,9 +109,13 @@ class Site:
             return device.id
 
     def job(self, submitter: Person, **values: Any) -> int:
+        """Return a new waiting job with a definition."""
+        return self.job_row(submitter.id, **values)
+
+    def job_row(self, submitter_id: int, **values: Any) -> int:
         defaults: dict[str, Any] = {
             "name": "smoke",
-            "submitter_id": submitter.id,
+            "submitter_id": submitter_id,
             "device_type": "shell",
             "priority": 50,
             "state": JobState.SUBMITTED,
@@ -124,7 +128,9 @@ class Site:
             session.add(JobDefinition(job_id=job.id, definition=DEFINITION))
             return job.id
 
-    def finished_job(self, submitter: Person, device_id: int, plan: str = '{"dictionary": {}}') -> tuple[int, int]:
+    def finished_job(
+        self, submitter: Person, device_id: int, plan: str = '{"dictionary": {}}'
+    ) -> tuple[int, int]:
         """Return job and run with a step, a suite of two cases and a plan."""
         job_id = self.job(
             submitter,
