@@ -9,8 +9,9 @@ from labq.actions.command import undo
 from labq.actions.method import Method
 from labq.actions.parameters import Parameters
 from labq.actions.steps.power import power_off
+from labq.actions.steps.tftp_folder import clean
 from labq.actions.steps.work import Work
-from labq.domain.errors import LabqError
+from labq.domain.errors import InfrastructureError, LabqError
 from labq.domain.plan import Queue, StepKind
 from labq.domain.verdicts import Level, Verdict
 from labq.hw.session import Session
@@ -27,6 +28,7 @@ def run(session: Session, _parameters: Parameters) -> None:
         duties: list[Callable[[], None]] = [partial(power_off, work)]
         duties.append(partial(undo, session, deadline))
         duties += [partial(session.disconnect, spec.channel) for spec in session.plan.consoles]
+        duties.append(partial(clean, session.plan.device))
         errors = [error for duty in duties if (error := _attempt(session, duty))]
         verdict = Verdict.FAIL if errors else Verdict.PASS
         work.report("finalize", verdict, work.clock() - began)
@@ -40,6 +42,9 @@ def _attempt(session: Session, duty: Callable[[], None]) -> LabqError | None:
     except LabqError as error:
         session.log(Level.ERROR, f"clean-up: {error}")
         return error
+    except OSError as error:
+        session.log(Level.ERROR, f"clean-up: {error}")
+        return InfrastructureError(str(error))
     return None
 
 

@@ -105,6 +105,8 @@ class TestDefinition:
     revision: str = ""
     shallow: bool = True
     history: bool = True
+    recursive: bool = False
+    strip_components: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     skip_install: tuple[str, ...] = ()
     kmsg: bool = False

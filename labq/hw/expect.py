@@ -130,6 +130,18 @@ class Expect:
                 return None
         return found
 
+    def take(self, deadline: Deadline, silence: float = math.inf) -> bytes | None:
+        """Return what is not consumed, else the next bytes, and consume it; None as `wait`."""
+        while not self._text:
+            if not self._read(min(deadline, self.after(silence))):
+                return None
+        taken, self._text = self._text, b""
+        return taken
+
+    def give_back(self, text: bytes) -> None:
+        """Make text that was taken the next to be searched."""
+        self._text = text + self._text
+
     def pause(self, seconds: float) -> None:
         """Let the console's time pass; what arrives is kept for the next `wait`."""
         deadline = self.after(seconds)

@@ -73,6 +73,8 @@ def _definition(definition: Definition, index: int) -> TestDefinition:
         revision=definition.revision,
         shallow=not definition.revision if shallow is None else shallow,
         history=definition.history,
+        recursive=definition.recursive,
+        strip_components=definition.strip_components,
         headers=definition.headers,
         skip_install=tuple(definition.skip_install),
         kmsg=definition.lava_signal == "kmsg",

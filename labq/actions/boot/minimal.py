@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters
+from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.login import Login
 from labq.actions.steps.power import connect, run_command
 from labq.actions.steps.transfer import transfer_overlay
@@ -24,6 +25,7 @@ def run(session: Session, parameters: MinimalParameters) -> None:
     """Boot to the prompt."""
     work = Work(session)
     with work.block("minimal-boot"):
+        bring_overlay(work, fetch=True)
         if parameters.pre_power_command:
             run_command(work, "pre-power-command", "pre_power_command")
         expect = connect(work, parameters, reset=parameters.reset)

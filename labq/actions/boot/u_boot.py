@@ -6,9 +6,19 @@ from collections.abc import Mapping
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters
-from labq.actions.pending import pending
+from labq.actions.steps.bootloader import Bootloader
+from labq.actions.steps.bring import bring_overlay
+from labq.actions.steps.dictionary import UBOOT_FINAL, UBOOT_INTERRUPT, constant, lookup, texts
+from labq.actions.steps.emulator import emulator_of_dictionary, start_device
+from labq.actions.steps.login import Login
+from labq.actions.steps.power import connect
+from labq.actions.steps.transfer import transfer_overlay
+from labq.actions.steps.uboot_commands import substituted
+from labq.actions.steps.work import Work
 from labq.domain.errors import Problem
 from labq.domain.plan import Queue, StepKind
+from labq.hw.expect import Expect
+from labq.hw.session import Session
 
 
 class UBootParameters(BootParameters):
@@ -33,11 +43,63 @@ def check(parameters: UBootParameters, device: Mapping[str, object]) -> list[Pro
     return problems
 
 
+def run(session: Session, parameters: UBootParameters) -> None:
+    """Stop U-Boot, let it load and start the kernel, log in."""
+    work = Work(session)
+    with work.block("uboot-action"):
+        bring_overlay(work, fetch=True)
+        commands = _commands(session, parameters)
+        expect = _power_up(work, parameters)
+        loader = _bootloader(work, expect, parameters)
+        loader.interrupt()
+        loader.send(substituted(session, commands))
+        Login(work, expect, parameters, loader.errors).run()
+        transfer_overlay(work, expect, parameters)
+
+
+def _commands(session: Session, parameters: UBootParameters) -> list[str]:
+    if isinstance(parameters.commands, list):
+        return parameters.commands
+    return texts(lookup(session.step.device, parameters.commands, "commands"))
+
+
+def _power_up(work: Work, parameters: UBootParameters) -> Expect:
+    machine = emulator_of_dictionary(work)
+    if machine is not None:
+        return start_device(work, machine)
+    return connect(work, parameters, reset=parameters.reset)
+
+
+def _bootloader(work: Work, expect: Expect, parameters: UBootParameters) -> Bootloader:
+    session = work.session
+
+    def _of_device(key: str) -> object:
+        return lookup(session.step.device, "parameters", key)
+
+    newline = lookup(session.plan.dictionary, "constants", "u-boot", "interrupt-newline")
+    final = parameters.parameters.bootloader_final_message
+    return Bootloader(
+        work,
+        expect,
+        prompt=str(_of_device("bootloader_prompt") or "=> "),
+        interrupt_prompt=str(_of_device("interrupt_prompt") or UBOOT_INTERRUPT),
+        interrupt_text=str(
+            _of_device("interrupt_char")
+            or constant(session, "u-boot", "interrupt-character")
+            or " "
+        )
+        + ("" if newline is False else "\n"),
+        needs_interrupt=_of_device("needs_interrupt") is not False,
+        final_message=final or constant(session, "u-boot", "final-message") or UBOOT_FINAL,
+        errors=texts(lookup(session.plan.dictionary, "constants", "u-boot", "error-messages")),
+    )
+
+
 METHOD = Method(
     name="u-boot",
     parameters=UBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
-    run=pending,
+    run=run,
     check=check,
 )

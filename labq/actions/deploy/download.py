@@ -6,8 +6,12 @@ from pydantic import Field
 
 from labq.actions.method import Method
 from labq.actions.parameters import Artifact, Parameters
-from labq.actions.pending import pending
+from labq.actions.steps.bring import bring_overlay
+from labq.actions.steps.download import Download
+from labq.actions.steps.images import fetch_all
+from labq.actions.steps.work import Work
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
 class DownloadParameters(Parameters):
@@ -16,11 +20,30 @@ class DownloadParameters(Parameters):
     images: dict[str, Artifact] = Field(min_length=1)
 
 
+def fetch(session: Session, parameters: DownloadParameters) -> None:
+    """Fetch the images into the run's folder."""
+    work = Work(session)
+    folder = session.folder / session.step.namespace
+    wanted = {
+        label: Download(artifact=image, folder=folder / label)
+        for label, image in parameters.images.items()
+    }
+    with work.block("download-deploy", closes=False):
+        fetch_all(work, wanted)
+
+
+def run(session: Session, _parameters: DownloadParameters) -> None:
+    """Build the overlay for what comes later."""
+    work = Work(session)
+    with work.block("download-deploy", opens=False):
+        bring_overlay(work, fetch=False)
+
+
 METHOD = Method(
     name="download",
     parameters=DownloadParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,
-    run=pending,
-    download=pending,
+    run=run,
+    download=fetch,
 )

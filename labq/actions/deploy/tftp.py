@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from labq.actions.method import Method
+from labq.actions.overlay.entries import Entry
+from labq.actions.overlay.uimage import add_header
 from labq.actions.parameters import Artifact, Parameters
-from labq.actions.pending import pending
-from labq.domain.errors import Problem
+from labq.actions.steps.bring import bring_overlay, with_overlay
+from labq.actions.steps.cache import place
+from labq.actions.steps.dictionary import lookup
+from labq.actions.steps.download import Download
+from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
+from labq.actions.steps.modules import modules_entries
+from labq.actions.steps.tftp_folder import clean, tftp_folder
+from labq.actions.steps.work import Work
+from labq.domain.errors import ConfigurationError, Problem
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
 class TftpKernel(Artifact):
@@ -42,6 +53,19 @@ class TftpParameters(Parameters):
     persistent_nfs: dict[str, object] | None = None
     preseed: Artifact | None = None
 
+    def files(self) -> dict[str, Artifact]:
+        """Return what is fetched, by label; overlays of the device tree are `dtbo0`, `dtbo1`, ..."""
+        named = {
+            "kernel": self.kernel,
+            "ramdisk": self.ramdisk,
+            "dtb": self.dtb,
+            "tee": self.tee,
+            "modules": self.modules,
+        }
+        found: dict[str, Artifact] = {label: one for label, one in named.items() if one}
+        found |= {f"dtbo{number}": one for number, one in enumerate(self.dtbo)}
+        return found | self.extra_files
+
 
 def check(parameters: TftpParameters, _device: Mapping[str, object]) -> list[Problem]:
     """Name the parts of LAVA's method that labq does not drive."""
@@ -52,12 +76,72 @@ def check(parameters: TftpParameters, _device: Mapping[str, object]) -> list[Pro
     ]
 
 
+def fetch(session: Session, parameters: TftpParameters) -> None:
+    """Fetch all files into the run's folder."""
+    work = Work(session)
+    folder = session.folder / session.step.namespace
+    with work.block("tftp-deploy", closes=False):
+        fetch_all(
+            work,
+            {
+                label: Download(
+                    artifact=artifact, folder=folder / label, keep_packed=label == "ramdisk"
+                )
+                for label, artifact in parameters.files().items()
+            },
+        )
+
+
+def run(session: Session, parameters: TftpParameters) -> None:
+    """Append overlay and modules to the ramdisk, and put the files below the TFTP folder."""
+    work = Work(session)
+    with work.block("tftp-deploy", opens=False):
+        entries = bring_overlay(work, fetch=False)
+        paths = images(session, FETCHED)
+        if parameters.ramdisk is not None:
+            if not parameters.ramdisk.install_overlay:
+                entries = []
+            if parameters.modules is not None and parameters.ramdisk.install_modules:
+                entries = [*modules_entries(paths["modules"]), *entries]
+            paths["ramdisk"] = _ramdisk(work, parameters.ramdisk, paths["ramdisk"], entries)
+        with work.action("prepare-tftp-overlay"):
+            served = _serve(session, paths)
+        remember_images(session, {label: str(path) for label, path in served.items()})
+
+
+def _ramdisk(work: Work, ramdisk: TftpRamdisk, path: Path, entries: Sequence[Entry]) -> Path:
+    """Return the ramdisk to serve: a copy with the entries, and with U-Boot's header if need be."""
+    options = lookup(work.session.plan.dictionary, "actions", "deploy", "parameters")
+    wraps = lookup(options, "add_header") == "u-boot" if isinstance(options, Mapping) else False
+    if not entries and not (wraps and ramdisk.header is None):
+        return path
+    made = with_overlay(work, entries, path)
+    if wraps and isinstance(options, Mapping):
+        architecture = str(options.get("mkimage_arch") or "arm64")
+        try:
+            add_header(made, architecture)
+        except KeyError as error:
+            raise ConfigurationError(f"mkimage_arch {architecture!r} is unknown") from error
+    return made
+
+
+def _serve(session: Session, paths: Mapping[str, Path]) -> dict[str, Path]:
+    """Put the files below the device's TFTP folder as `<job>/<label>/<file>`."""
+    clean(session.plan.device)
+    root = tftp_folder(session.plan.device) / str(session.plan.job)
+    served = {}
+    for label, path in paths.items():
+        served[label] = root / label / path.name
+        place(path, served[label], writable=False)
+    return served
+
+
 METHOD = Method(
     name="tftp",
     parameters=TftpParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,
-    run=pending,
-    download=pending,
+    run=run,
+    download=fetch,
     check=check,
 )

@@ -6,14 +6,36 @@ from pydantic import Field
 
 from labq.actions.method import Method
 from labq.actions.parameters import Artifact, Parameters
-from labq.actions.pending import pending
+from labq.actions.steps.bring import bring_overlay, with_overlay
+from labq.actions.steps.download import Download
+from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
+from labq.actions.steps.work import Work
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
+
+RAMDISKS = ("ramdisk", "initrd")
+RAMDISK_OPTIONS = ("-initrd", "--initrd")
+READ_OPTIONS = frozenset({"-kernel", "-initrd", "-dtb", "-bios"})
+READ_LABELS = frozenset({"kernel", "ramdisk", "initrd", "dtb"})
 
 
 class TmpfsImage(Artifact):
     """One image; `{label}` in `image_arg` becomes its path."""
 
     image_arg: str = ""
+    format: str = ""
+    overlays: dict[str, object] = Field(default_factory=dict)
+
+    def takes_overlay(self, label: str) -> bool:
+        """Return whether the overlay is appended: asked for, or the image is the ramdisk."""
+        if self.overlays.get("lava") is True:
+            return True
+        return label in RAMDISKS or any(word in RAMDISK_OPTIONS for word in self.image_arg.split())
+
+    def is_written_to(self, label: str) -> bool:
+        """Return whether the device may change the file: then it must be a copy of the cache's."""
+        option = self.image_arg.split()[:1]
+        return not (set(option) & READ_OPTIONS or (not option and label in READ_LABELS))
 
 
 class TmpfsParameters(Parameters):
@@ -22,11 +44,39 @@ class TmpfsParameters(Parameters):
     images: dict[str, TmpfsImage] = Field(min_length=1)
 
 
+def fetch(session: Session, parameters: TmpfsParameters) -> None:
+    """Fetch the images into the run's folder."""
+    work = Work(session)
+    folder = session.folder / session.step.namespace
+    with work.block("deployimages", closes=False):
+        fetch_all(
+            work,
+            {
+                label: Download(
+                    artifact=image, folder=folder / label, writable=image.is_written_to(label)
+                )
+                for label, image in parameters.images.items()
+            },
+        )
+
+
+def run(session: Session, parameters: TmpfsParameters) -> None:
+    """Build the overlay and append it to the ramdisk, if there is one."""
+    work = Work(session)
+    with work.block("deployimages", opens=False):
+        entries = bring_overlay(work, fetch=False)
+        paths = images(session, FETCHED)
+        for label, image in parameters.images.items() if entries else ():
+            if image.takes_overlay(label):
+                paths[label] = with_overlay(work, entries, paths[label])
+        remember_images(session, {label: str(path) for label, path in paths.items()})
+
+
 METHOD = Method(
     name="tmpfs",
     parameters=TmpfsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,
-    run=pending,
-    download=pending,
+    run=run,
+    download=fetch,
 )

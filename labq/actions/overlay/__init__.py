@@ -1,0 +1,1 @@
+"""What labq adds to a device's root file system so that tests can run and report."""

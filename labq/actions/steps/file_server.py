@@ -42,11 +42,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(address: str, files: list[Path]) -> Iterator[list[str]]:
-    """Serve the files while the context is open; yields their URLs, in order."""
+def serve(bind: str, address: str, files: list[Path]) -> Iterator[list[str]]:
+    """Serve the files while the context is open; yields their URLs, in order.
+
+    `bind` is the host's own address, `address` is the one that the device knows it by.
+    """
     token = secrets.token_urlsafe(16)
     paths = {f"/tmp/{token}/{path.name}": path for path in files}  # noqa: S108  (an URL path)
-    server = ThreadingHTTPServer((address, 0), partial(_Handler, paths))
+    server = ThreadingHTTPServer((bind, 0), partial(_Handler, paths))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

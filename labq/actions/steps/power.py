@@ -8,7 +8,7 @@ from labq.actions.parameters import BootParameters
 from labq.actions.steps.dictionary import SHUTDOWN, character_delay, constant, lookup, texts
 from labq.actions.steps.work import Work
 from labq.domain.errors import InfrastructureError, LabqError
-from labq.domain.plan import ConsoleSpec
+from labq.domain.plan import ConsoleSpec, Plan
 from labq.hw.expect import Alternative, Expect
 
 SOFT_REBOOTS = ("reboot", "reboot -n", "reboot -nf")
@@ -21,7 +21,7 @@ def connect(work: Work, parameters: BootParameters, *, reset: bool) -> Expect:
     each connection; it is known by having neither power nor a soft reboot of its own.
     """
     with work.action("connect-device"):
-        spec = _primary(work)
+        spec = primary_console(work.session.plan)
         starts_by_connecting = reset and not _soft_reboots(work, parameters) and spec.kind == "pty"
         if starts_by_connecting and not work.session.power.can_reset():
             work.session.disconnect(spec.channel)
@@ -32,11 +32,12 @@ def connect(work: Work, parameters: BootParameters, *, reset: bool) -> Expect:
     return expect
 
 
-def _primary(work: Work) -> ConsoleSpec:
-    for spec in work.session.plan.consoles:
+def primary_console(plan: Plan) -> ConsoleSpec:
+    """Return the console that boots and tests talk to."""
+    for spec in plan.consoles:
         if spec.primary:
             return spec
-    raise InfrastructureError(f"the device {work.session.plan.device} has no console")
+    raise InfrastructureError(f"the device {plan.device} has no console")
 
 
 def _reset(work: Work, expect: Expect, parameters: BootParameters) -> None:

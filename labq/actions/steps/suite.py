@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -45,6 +45,8 @@ class Suite:
         verdict: Verdict,
         measured: Measured = NOTHING,
         lines: Lines = (None, None),
+        *,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         """Report a case; `lines` are the log lines of its first and last signal."""
         self.seen.add(case)
@@ -61,6 +63,7 @@ class Suite:
                 test_set=self.test_set,
                 start_line=lines[0],
                 end_line=lines[1],
+                details=dict(details or {}),
             )
         )
 

@@ -29,11 +29,16 @@ def transfer_overlay(work: Work, expect: Expect, parameters: BootParameters) -> 
         raise JobError(f"transfer_method {transfer.transfer_method!r} is not supported")
     with (
         work.action("overlay-unpack", case=True) as deadline,
-        serve(load().host_address, [Path(overlay)]) as urls,
+        serve(load().host_address, _address(work), [Path(overlay)]) as urls,
     ):
         commands = _commands(transfer, urls[0])
         for command in commands:
             _run(work, expect, command, deadline)
+
+
+def _address(work: Work) -> str:
+    """Return the host's address as the device sees it."""
+    return str(work.session.plan.dictionary.get("host_address") or load().host_address)
 
 
 def _commands(transfer: TransferOverlay, url: str) -> Sequence[str]:

@@ -9,9 +9,14 @@ from pydantic import AliasChoices, BeforeValidator, Field
 
 from labq.actions.method import Method
 from labq.actions.parameters import Parameters
-from labq.actions.pending import pending
-from labq.domain.errors import Problem
+from labq.actions.steps.bring import bring_overlay, test_facts
+from labq.actions.steps.dictionary import texts
+from labq.actions.steps.shell import Shell
+from labq.actions.steps.work import Work, namespaced
+from labq.domain.errors import JobError, Problem
 from labq.domain.plan import Queue, StepKind
+from labq.hw.expect import Expect
+from labq.hw.session import Session
 
 NAME = r"^[-_a-zA-Z0-9.]+$"
 
@@ -39,6 +44,8 @@ class Definition(Parameters):
     revision: Text = ""
     shallow: bool | None = None
     history: bool = True
+    recursive: bool = False
+    strip_components: int = Field(default=0, ge=0, alias="strip-components")
     headers: dict[str, str] = Field(default_factory=dict)
     skip_install: list[str] = Field(default_factory=list)
     lava_signal: Literal["stdout", "kmsg"] = Field(default="stdout", alias="lava-signal")
@@ -67,12 +74,34 @@ def check(parameters: DefinitionsParameters, _device: Mapping[str, object]) -> l
     return problems
 
 
+def run(session: Session, _parameters: DefinitionsParameters) -> None:
+    """Run the definitions of this stage on the primary console."""
+    expect = Expect(session.console())
+    work = Work(session, clock=lambda: expect.clock)
+    with work.block("lava-test-retry"):
+        bring_overlay(work, fetch=True)
+        stage = session.step.stage or 0
+        definitions = test_facts(session, stage)
+        root = session.recall(namespaced(session, "overlay_root"))
+        if not definitions or not isinstance(root, str):
+            raise JobError("no overlay was made for this test: its namespace has no deploy or boot")
+        Shell(
+            work,
+            expect,
+            prompts=texts(session.recall(namespaced(session, "prompts"))),
+            root=root,
+            shell=str(session.recall(namespaced(session, "overlay_shell")) or "/bin/sh"),
+            stage=stage,
+            definitions=definitions,
+        ).run()
+
+
 METHOD = Method(
     name="definitions",
     parameters=DefinitionsParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,
-    run=pending,
+    run=run,
     check=check,
     replays=True,
 )

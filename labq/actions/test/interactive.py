@@ -15,7 +15,6 @@ from labq.actions.steps.dictionary import character_delay
 from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
 from labq.actions.steps.suite import Measured, Suite
 from labq.actions.steps.work import Work, expired
-from labq.config import load
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError, JobError, LabqError, Problem, TestError
 from labq.domain.plan import Queue, StepKind
@@ -91,7 +90,7 @@ class _Talk:
     def run(self) -> None:
         """Send each command and judge its answer; raises what ends the test."""
         self.values |= {
-            "SERVER_IP": load().host_address,
+            "SERVER_IP": str(self.work.session.plan.dictionary.get("host_address") or ""),
             "JOB_ID": str(self.work.session.plan.job),
         }
         for step in self.item.script:
