@@ -1,4 +1,4 @@
-"""Fixtures of tests that speak to the web application."""
+"""Fixtures of tests that speak to the web application, or to a conductor."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
+from labq import queue
 from labq.config import Settings
 from labq.services.database import Role, make_engine
 from labq.web.app import create_app
+from tests.integration.conductor_lab import Lab
 from tests.integration.web_site import Person, Site
 
 
@@ -47,3 +50,22 @@ def bob(site: Site) -> Person:
 def admin(site: Site) -> Person:
     """Return an admin."""
     return site.person("root", is_admin=True)
+
+
+@pytest.fixture
+def bare_lab(settings: Settings) -> Iterator[Lab]:
+    """Return a server on this test's own database, without hosts."""
+    queue.app.conf.broker_url = settings.redis_url
+    engine = make_engine(settings.database_url, Role.CONDUCTOR)
+    with redis.Redis.from_url(settings.redis_url, protocol=2) as client:
+        yield Lab(settings, engine, client)
+    engine.dispose()
+    queue.app.pool.force_close_all()
+
+
+@pytest.fixture
+def lab(bare_lab: Lab) -> Lab:
+    """Return a server with a user, a host that is online, and one board."""
+    bare_lab.prepare()
+    bare_lab.online()
+    return bare_lab
