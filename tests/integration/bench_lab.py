@@ -19,9 +19,11 @@ import redis
 
 from labq import streams
 from labq.benchlink.client import StepSession, begin
+from labq.domain.deadline import Deadline
 from labq.domain.events import Event, HoldState, Report, RunReport
 from labq.domain.orders import ConfirmOrder, Order, RunOrder, StoredOrder
 from labq.domain.plan import ConsoleSpec, Plan, PlanStep, PowerSpec, Queue, StepKind, Timeouts
+from labq.hw.console import Console
 from labq.jobdef.plan_json import digest, dump_plan
 
 HOST = "bench-test"
@@ -113,10 +115,11 @@ class Lab:
         self.reports: list[Report] = []
         self.gaps = 0
         self.confirms = True
+        self._sessions: list[StepSession] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.keeper = self._spawn("-c", KEEPER, str(folder))
-        until(lambda: (folder / "keeper.sock").exists())
+        until((folder / "keeper.sock").exists)
         self.bench = self.start_bench()
         self._thread.start()
 
@@ -155,7 +158,10 @@ class Lab:
 
     def begin(self, run: int, step: int, epoch: int = 1) -> StepSession | None:
         """Begin a step in this thread."""
-        return begin(self.socket, run=run, epoch=epoch, step=step)
+        session = begin(self.socket, run=run, epoch=epoch, step=step)
+        if session:
+            self._sessions.append(session)
+        return session
 
     def step(self, run: int, step: int, epoch: int = 1) -> StepSession:
         """Begin a step that must be granted."""
@@ -189,12 +195,15 @@ class Lab:
 
     def close(self) -> None:
         """Stop everything; the bench has 10 seconds."""
+        for session in self._sessions:
+            session.release()
         self._over.set()
         self._thread.join(5)
         for process in (self.bench, self.keeper):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 process.wait(10)
+        self.redis.close()
 
     def _spawn(self, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / "output").open("ab") as output:
@@ -250,3 +259,13 @@ def a_lab(folder: Path, url: str, **settings: str) -> Iterator[Lab]:
         yield lab
     finally:
         lab.close()
+
+
+def read_until(console: Console, text: bytes, seconds: float = 15.0) -> bytes:
+    """Read a console until the text has come, and return everything read."""
+    deadline, seen = Deadline.after(seconds), b""
+    while text not in seen:
+        chunk = console.read(deadline)
+        assert chunk, seen
+        seen += chunk.data
+    return seen

@@ -7,24 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from labq.domain.deadline import Deadline
 from labq.domain.verdicts import CaseResult, Level, Verdict
-from tests.integration.bench_lab import Lab, a_lab, a_plan, until
+from tests.integration.bench_lab import Lab, a_lab, a_plan, read_until, until
 
 
 @pytest.fixture
 def lab(tmp_path: Path, redis_url: str) -> Iterator[Lab]:
     with a_lab(tmp_path, redis_url) as made:
         yield made
-
-
-def read_until(console, text: bytes, seconds: float = 10.0) -> bytes:
-    deadline, seen = Deadline.after(seconds), b""
-    while text not in seen:
-        chunk = console.read(deadline)
-        assert chunk, seen
-        seen += chunk.data
-    return seen
 
 
 def test_a_run_goes_from_the_first_begin_to_its_tombstone(lab):
@@ -47,7 +37,7 @@ def test_a_run_goes_from_the_first_begin_to_its_tombstone(lab):
     collect.disconnect("main")
     assert collect.end() is None
     collect.release()
-    until(lambda: (lab.folder / "tombstones" / "1").exists())
+    until((lab.folder / "tombstones" / "1").exists)
     until(lambda: not (lab.folder / "runs" / "1").exists())
     assert [event.kind for event in lab.events] == [
         "began",
