@@ -95,7 +95,7 @@ def _decode(text: bytes | str) -> str:
     if nul >= 0:
         raise _refusal("contains a NUL byte", data.count(b"\n", 0, nul) + 1)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _refusal(f"not UTF-8: byte 0x{data[error.start]:02x}", line) from error

@@ -5,11 +5,12 @@ Device files are written by lab admins; a job brings only values (its context), 
 
 from __future__ import annotations
 
+import re
 import shlex
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template, nodes
 from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 from typing_extensions import override
 
 from labq.domain.deadline import Deadline
@@ -29,8 +31,10 @@ TYPES_FOLDER = Path(__file__).parent / "device_types"
 MAX_SECONDS = 2.0
 MAX_TURNS = 100_000
 MAX_FACTOR = 10_000
+MAX_TEXT = 64 * 1024
 
-_UNBOUNDED_FILTERS = ("batch", "center", "format", "indent", "slice", "wordwrap")
+_GROWING_FILTERS = ("batch", "center", "format", "indent", "slice", "wordwrap")
+_WIDE = re.compile(r"%(\([^)]*\))?[^%a-zA-Z]*(\d{5}|\*)")
 _TEMPLATE_FAULTS = (
     TemplateError,
     ArithmeticError,
@@ -100,13 +104,11 @@ def _collect(template: Template, variables: Mapping[str, object]) -> str:
 class _DeviceEnvironment(ImmutableSandboxedEnvironment):
     """A sandbox that counts loop turns and calls, and refuses to blow values up."""
 
-    intercepted_binops = frozenset(("*", "**", "%"))
+    intercepted_binops = frozenset(("+", "*", "**", "%"))
 
     @override
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+        tree: nodes.Template = _Bounded().visit(super()._parse(source, name, filename))
         return tree
 
     @override
@@ -118,17 +120,49 @@ class _DeviceEnvironment(ImmutableSandboxedEnvironment):
         **kwargs: Any,
     ) -> Any:
         _BUDGET.get().spend()
+        if isinstance(getattr(__obj, "__self__", None), str):
+            _refuse_growth(*args, *kwargs.values())
         return super().call(__context, __obj, *args, **kwargs)
 
     @override
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         _BUDGET.get().spend()
-        sizes = [_weight(left), _weight(right)]
-        if operator == "%" and isinstance(left, str):
-            raise SecurityError("the operator % does not format text here")
-        if max(sizes) > MAX_FACTOR or (operator == "**" and _weight(right) > 64):
-            raise SecurityError(f"operand of {operator} over {MAX_FACTOR}")
+        match operator:
+            case "%":
+                _refuse_widths(left)
+            case "+" if _weight(left) + _weight(right) > MAX_TEXT and not _is_number(left):
+                raise SecurityError(f"operands of + over {MAX_TEXT}")
+            case "*":
+                _refuse_growth(left, right)
+            case "**":
+                _refuse_growth(left, right * 100)
+            case _:
+                pass
         return super().call_binop(context, operator, left, right)
+
+
+def _refuse_growth(*values: object) -> None:
+    if any(_weight(value) > MAX_FACTOR for value in values):
+        raise SecurityError(f"operand over {MAX_FACTOR}")
+
+
+def _refuse_widths(pattern: object) -> None:
+    if isinstance(pattern, str) and _WIDE.search(pattern):
+        raise SecurityError("a width of more than 4 digits")
+
+
+def _bounded(grow: Callable[..., object]) -> Callable[..., object]:
+    @wraps(grow)
+    def call(*args: object, **kwargs: object) -> object:
+        _refuse_widths(args[0])
+        _refuse_growth(*args[1:], *kwargs.values())
+        return grow(*args, **kwargs)
+
+    return call
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _weight(value: object) -> float:
@@ -137,7 +171,25 @@ def _weight(value: object) -> float:
     return len(value) if isinstance(value, str | list | tuple) else 0
 
 
+class _Bounded(NodeTransformer):
+    """Puts a filter that counts around the values of loops, and one that measures around `~`."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # jinja2 calls it by the node
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, _COUNTED)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # as above
+        self.generic_visit(node)
+        return _filtered(node, _MEASURED)
+
+
+def _filtered(node: Any, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
 _COUNTED = "counted turns"
+_MEASURED = "measured text"
 
 
 def _counted(values: Iterable[object]) -> Iterator[object]:
@@ -145,6 +197,12 @@ def _counted(values: Iterable[object]) -> Iterator[object]:
     for value in values:
         budget.spend()
         yield value
+
+
+def _measured(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise SecurityError(f"joined text over {MAX_TEXT}")
+    return text
 
 
 @lru_cache(maxsize=8)
@@ -159,8 +217,8 @@ def _environment(search_path: tuple[Path, ...]) -> _DeviceEnvironment:
         autoescape=False,  # YAML, not HTML
     )
     environment.globals.pop("lipsum")
-    for name in _UNBOUNDED_FILTERS:
-        environment.filters.pop(name)
+    for name in _GROWING_FILTERS:
+        environment.filters[name] = _bounded(environment.filters[name])
     environment.filters.update(_FILTERS)
     return environment
 
@@ -183,6 +241,7 @@ def _guest_interface(architecture: object, chosen: object = None) -> str:
 
 _FILTERS: dict[str, Callable[..., object]] = {
     _COUNTED: _counted,
+    _MEASURED: _measured,
     "shlex_quote": _shell_quote,
     "yaml_quote": _yaml_quote,
     "qemu_guest_fs_interface": _guest_interface,

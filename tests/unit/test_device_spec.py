@@ -55,6 +55,11 @@ def test_one_of_several_connections_is_primary() -> None:
     assert (second.channel, second.primary, second.kind) == ("uart1", False, "url")
 
 
+def test_a_single_connection_needs_no_tag_to_be_primary() -> None:
+    (console,) = device(commands={"connections": {"uart0": {"connect": "x"}}}).consoles
+    assert (console.channel, console.primary) == ("uart0", True)
+
+
 @pytest.mark.parametrize("tags", [(["primary"], ["primary"]), ([], [])])
 def test_several_connections_need_exactly_one_primary(tags: tuple[list[str], list[str]]) -> None:
     connections = {

@@ -63,6 +63,13 @@ def test_other_names_are_refused(name: object) -> None:
     assert problems(job_name=name)[0].startswith("job_name: must")
 
 
+@pytest.mark.parametrize("name", ["2020-01-02", ".nan", "0x" + "f" * 40])
+def test_what_yaml_reads_as_another_type_is_no_string(name: str) -> None:
+    text = jobs.text().replace("job_name: smoke", f"job_name: {name}")
+    (problem,) = check_submission(text)
+    assert problem.message.startswith("must be a string, not a time stamp or a number")
+
+
 def test_unknown_top_level_keys_are_refused() -> None:
     assert problems(frobnicate=1) == ["frobnicate: unknown key"]
 
