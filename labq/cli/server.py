@@ -35,7 +35,7 @@ def find_server() -> Server:
     if url:
         return Server(url, os.environ.get("LABQ_TOKEN") or _saved_token(url), "LABQ_URL")
     for path in (login_file(), running_file()):
-        server = _read(path)
+        server = read_server(path)
         if server is not None:
             token = os.environ.get("LABQ_TOKEN") or server.token
             return Server(server.url, token, server.origin)
@@ -62,11 +62,12 @@ def save_login(server: Server) -> Path:
 
 
 def _saved_token(url: str) -> str:
-    saved = _read(login_file()) or _read(running_file())
+    saved = read_server(login_file()) or read_server(running_file())
     return saved.token if saved and saved.url == url else ""
 
 
-def _read(path: Path) -> Server | None:
+def read_server(path: Path) -> Server | None:
+    """Return the server that a file names, None without the file; raises Misused for a bad one."""
     try:
         value = json.loads(path.read_text())
         return Server(str(value["url"]).rstrip("/"), str(value["token"]), str(path))

@@ -61,7 +61,10 @@ class Show:
         if moment is None:
             return "never"
         seconds = (self._now - moment).total_seconds()
-        return "just now" if seconds < 1 else f"{self.duration(seconds)} ago"
+        for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+            if seconds >= length:
+                return f"{seconds // length:.0f} {unit} ago"
+        return "just now"
 
     def since(self, moment: datetime | None, end: datetime | None) -> str:
         """Return the time from a moment to its end, or to now."""
