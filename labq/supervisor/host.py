@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from signal import Signals
 
 from labq import config
 from labq.supervisor.crew import Crew
@@ -11,13 +12,19 @@ from labq.supervisor.keeper import Keeper
 from labq.supervisor.processes import Part
 
 BENCH = Part(name="bench", entry="labq.bench.serve:main")
-WORKERS = (
-    Part(name="steps", entry="labq.tasks.host_worker:main", arguments=("steps",)),
-    Part(name="tests", entry="labq.tasks.host_worker:main", arguments=("tests",)),
-    Part(name="collect", entry="labq.tasks.host_worker:main", arguments=("collect",)),
+GROUPS = ("steps", "tests", "collect")
+# A worker has nothing to lose that the bench does not have, and is slow to listen.
+WORKERS = tuple(
+    Part(
+        name=group,
+        entry="labq.tasks.host_worker:main",
+        arguments=(group,),
+        stop_signal=Signals.SIGKILL,
+    )
+    for group in GROUPS
 )
-# The bench ends the runs and powers off; a worker has nothing to lose that the bench does not have.
-BENCH_STOP_SECONDS = 4.5
+# The bench ends the runs and powers off.
+BENCH_STOP_SECONDS = 4.3
 WORKER_STOP_SECONDS = 0.3
 
 

@@ -38,13 +38,13 @@ PRELOADED = (
 )
 PREPARE_SECONDS = 300.0
 READY_SECONDS = 60.0
-# In the order of ending, 10 s in all at most.
+# In the order of ending, 10 s in all at most. A Celery worker looks up from its queue every 2 s.
 STOPS = (
-    (("ready", "first", WEB.name, STREAM.name), 0.8),
-    ((CONDUCTOR.name, CORE.name), 0.8),
-    ((HOST.name,), 5.2),
-    ((servers.REDIS,), 0.8),
-    ((servers.POSTGRES,), 2.0),
+    (("ready", "first", WEB.name, STREAM.name), 0.5),
+    ((CONDUCTOR.name, CORE.name), 2.3),
+    ((HOST.name,), 4.8),
+    ((servers.REDIS,), 0.5),
+    ((servers.POSTGRES,), 1.8),
 )
 
 
