@@ -71,14 +71,31 @@ def render_device(
     """Return the checked device dictionary of the file `text` for a job with this context.
 
     Raises InvalidDeviceError with all problems, each with file and line, and JobError for a
-    context value that could add lines to the dictionary.
+    context that spoils a dictionary which is right without it.
     """
     _refuse_line_breaks(context)
-    variables = {
-        **context,
-        "scheduled_device_name": name,
-        "scheduled_device_type": device_type,
-    }
+    names = {"scheduled_device_name": name, "scheduled_device_type": device_type}
+    try:
+        return _rendered(text, name, {**context, **names}, search_path)
+    except InvalidDeviceError as error:
+        if context and _renders(text, name, names, search_path):
+            raise JobError(f"Invalid job data: the context spoils {error}") from error
+        raise
+
+
+def _renders(
+    text: str, name: str, variables: Mapping[str, object], search_path: Sequence[Path]
+) -> bool:
+    try:
+        _rendered(text, name, variables, search_path)
+    except InvalidDeviceError:
+        return False
+    return True
+
+
+def _rendered(
+    text: str, name: str, variables: Mapping[str, object], search_path: Sequence[Path]
+) -> dict[str, object]:
     rendered = templates.render(text, name=name, variables=variables, search_path=search_path)
     return _dictionary(rendered, name)
 

@@ -165,6 +165,13 @@ def test_a_context_value_cannot_add_lines_to_the_dictionary(value: object) -> No
         render("a: {{ memory }}", memory=value)
 
 
+def test_a_context_that_spoils_a_right_dictionary_is_the_fault_of_the_job() -> None:
+    with pytest.raises(JobError, match="the context spoils device board-01"):
+        render("a: {{ memory }}", memory="[")
+    with pytest.raises(InvalidDeviceError):
+        render("a: [{{ memory }}", memory="1")
+
+
 def operators(dictionary: dict[str, object]) -> dict[str, list[str]]:
     """Return the shell operators of each command of a dictionary."""
     commands = dictionary["commands"] or {}
