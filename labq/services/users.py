@@ -130,4 +130,5 @@ def _rows() -> Select[*tuple[Any, ...]]:
 
 
 def _row(row: Row[*tuple[Any, ...]]) -> UserRow:
-    return UserRow(**row._asdict())
+    values = row._asdict()
+    return UserRow(**{**values, "groups": tuple(values["groups"])})

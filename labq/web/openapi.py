@@ -127,7 +127,7 @@ def _query_parameters(model: type[BaseModel] | None) -> list[Schema]:
             "description": field.get("description", ""),
             "schema": _inlined(field, definitions),
         }
-        for name, field in schema["properties"].items()
+        for name, field in schema.get("properties", {}).items()
     ]
 
 

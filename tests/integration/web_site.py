@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from labq.domain.plan import Queue, StepKind
@@ -90,6 +90,11 @@ class Site:
             for row in rows:
                 session.add(row)
                 session.flush()
+
+    def change(self, statement: str) -> None:
+        """Run one statement on the database."""
+        with self.engine.begin() as connection:
+            connection.execute(text(statement))
 
     def device(self, name: str = "board-1", device_type: str = "shell") -> int:
         with Session(self.engine) as session, session.begin():

@@ -2,6 +2,7 @@
 
 from labq.web.api import (
     device_types,
+    devices,
     events,
     groups,
     hosts,
@@ -21,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *job_log.ENDPOINTS,
     *job_results.ENDPOINTS,
     *events.ENDPOINTS,
+    *devices.ENDPOINTS,
     *device_types.ENDPOINTS,
     *hosts.ENDPOINTS,
     *users.ENDPOINTS,

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from labq.services import device_view
+from pydantic import Field
+
+from labq.services import device_view, devices
 from labq.services.device_view import DeviceTypeRow
 from labq.services.paging import Page
-from labq.web.endpoint import Call, Endpoint
-from labq.web.parsing import PageQuery
+from labq.web.endpoint import Call, Endpoint, Level
+from labq.web.parsing import Input, PageQuery, Text
+
+
+class TypeBody(Input):
+    """A new device type; its template is found by its name."""
+
+    name: Text
+    description: Text = Field(default="", max_length=1000)
 
 
 def index(call: Call, query: PageQuery) -> Page[DeviceTypeRow]:
@@ -17,6 +26,12 @@ def index(call: Call, query: PageQuery) -> Page[DeviceTypeRow]:
 def show(call: Call, device_type: str) -> DeviceTypeRow:
     """Show a device type."""
     return device_view.find_type(call.session, device_type)
+
+
+def create(call: Call, body: TypeBody) -> DeviceTypeRow:
+    """Make a device type known."""
+    devices.add_type(call.session, body.name, body.description)
+    return device_view.find_type(call.session, body.name)
 
 
 ENDPOINTS = (
@@ -34,5 +49,15 @@ ENDPOINTS = (
         summary="Show a device type",
         run=show,
         answer=DeviceTypeRow,
+    ),
+    Endpoint(
+        method="POST",
+        path="/device-types",
+        summary="Make a device type known",
+        run=create,
+        level=Level.ADMIN,
+        body=TypeBody,
+        answer=DeviceTypeRow,
+        status=201,
     ),
 )
