@@ -102,7 +102,7 @@ class Lab:
     sequence: int = 0
     number: int = 0
 
-    def prepare(self, boards: int = 1, definition: str = DEFINITION) -> None:
+    def prepare(self, boards: int = 1) -> None:
         """Add a user, a host and boards."""
         with Session(self.engine) as session, session.begin():
             made = users.create(session, NewUser(name="ann"), now=NOW)
