@@ -112,17 +112,11 @@ class _DeviceEnvironment(ImmutableSandboxedEnvironment):
         return tree
 
     @override
-    def call(  # the odd names leave all others free for the keyword arguments of templates
-        __self,  # noqa: N805
-        __context: Any,
-        __obj: Any,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
+    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         _BUDGET.get().spend()
-        if isinstance(getattr(__obj, "__self__", None), str):
+        if isinstance(getattr(obj, "__self__", None), str):
             _refuse_growth(*args, *kwargs.values())
-        return super().call(__context, __obj, *args, **kwargs)
+        return super().call(context, obj, *args, **kwargs)
 
     @override
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:

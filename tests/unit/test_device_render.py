@@ -180,7 +180,7 @@ def operators(dictionary: dict[str, object]) -> dict[str, list[str]]:
         name: [
             word
             for word in shlex.shlex(command, posix=True, punctuation_chars=True)
-            if set(word) <= set(";&|()<>")
+            if word and set(word) <= set(";&|()<>")
         ]
         for name, command in commands.items()
     }

@@ -222,8 +222,10 @@ def test_qemu_gives_the_job_a_network_without_privileges() -> None:
 
 
 def test_uml_quotes_what_a_job_brings_to_its_command() -> None:
-    found = jobs.device("uml", context={"memory": "64M; reboot", "extra_kernel_args": "a $(id)"})
+    found = jobs.device(
+        "uml", context={"memory": "64M; reboot", "extra_kernel_args": "a $(id) {RAMDISK}"}
+    )
     command = found.consoles[0].command
     assert "'mem=64M; reboot'" in command
-    assert " a '$(id)' " in command
+    assert " a '$(id)' 'RAMDISK}' " in command
     assert command.endswith(" uml_dir={FOLDER} initrd={RAMDISK}")
