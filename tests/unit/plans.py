@@ -24,7 +24,7 @@ STEP = PlanStep(
     action=3,
     method="interactive",
     namespace="common",
-    timeouts=Timeouts(block=300.0, connection=30.0),
+    timeouts=Timeouts(block=300.0, action=300.0, connection=30.0),
     deadline=600.0,
     restart_from=0,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -41,9 +42,10 @@ class DeviceFacts:
 
     values: Mapping[str, str]
 
-    def fill(self, script: str) -> str:
+    def fill(self, script: str, root: str) -> str:
         """Return a helper with its places filled."""
-        return _PLACE.sub(lambda place: self.values.get(place.group(1), ""), script)
+        values = {**self.values, "ROOT": shlex.quote(root)}
+        return _PLACE.sub(lambda place: values.get(place.group(1), ""), script)
 
 
 def overlay_entries(
@@ -64,7 +66,7 @@ def overlay_entries(
 def _helpers(spec: OverlaySpec, root: str, facts: DeviceFacts) -> Iterator[Entry]:
     yield Entry(f"{root}/bin", 0o755)
     for helper in sorted(files("labq.actions.overlay").joinpath("shell").iterdir(), key=_name):
-        content = f"#!{spec.shell}\n\n{facts.fill(helper.read_text())}"
+        content = f"#!{spec.shell}\n\n{facts.fill(helper.read_text(), root)}"
         yield text(f"{root}/bin/{helper.name}", content, SCRIPT_MODE)
 
 
