@@ -5,6 +5,7 @@ from __future__ import annotations
 from labq.web.endpoint import Page
 from labq.web.pages import (
     addresses,
+    device,
     devices,
     hosts,
     job,
@@ -27,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     *job_actions.PAGES,
     *submit.PAGES,
     *devices.PAGES,
+    *device.PAGES,
     *hosts.PAGES,
     *login.PAGES,
     *tokens.PAGES,

@@ -1,0 +1,20 @@
+"""`labq device`: boards."""
+
+from __future__ import annotations
+
+import click
+
+from labq.cli.lazy import Entry, LazyGroup
+
+COMMANDS = (
+    Entry("add", "labq.cli.device.add", "Add a device from its dictionary's file."),
+    Entry("list", "labq.cli.device.list", "List devices with state and health."),
+    Entry("show", "labq.cli.device.show", "Show a device; its rendered dictionary."),
+    Entry("set", "labq.cli.device.set", "Set health, maintenance, dictionary, host, tags."),
+    Entry("check", "labq.cli.device.check", "Check dictionaries without a server."),
+)
+
+
+@click.group(cls=LazyGroup, entries=COMMANDS)
+def command() -> None:
+    """Add, show and check devices; set their health."""

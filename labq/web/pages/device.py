@@ -1,0 +1,71 @@
+"""`/devices/NAME`: one device: health and maintenance, dictionary, latest jobs and changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from flask import Response
+from pydantic import Field
+
+from labq.domain.errors import ConfigurationError, JobError
+from labq.domain.states import DeviceHealth
+from labq.services import device_dictionary, device_view, devices
+from labq.services.transitions import By
+from labq.web.endpoint import Call, Level, Page
+from labq.web.parsing import Input, Text
+from labq.web.rendering import render
+
+
+class HealthForm(Input):
+    """The new health, and why."""
+
+    health: DeviceHealth
+    reason: Text = Field(default="", max_length=1000)
+
+
+def device(call: Call, name: str) -> str:
+    """Show the device; its dictionary to users only, for it may name what strangers need not know."""
+    found = device_view.find(call.session, call.viewer, name)
+    dictionary, problem = "", ""
+    if not call.viewer.is_anonymous:
+        dictionary, problem = _dictionary(call, name)
+    return render(
+        call,
+        "device.html",
+        device=found.device,
+        source=found.template,
+        jobs=found.jobs,
+        changes=found.changes,
+        healths=tuple(DeviceHealth),
+        dictionary=dictionary,
+        problem=problem,
+    )
+
+
+def set_health(call: Call, name: str, form: HealthForm) -> Response:
+    """Change the device's health and show it."""
+    by = By(call.viewer.name, call.now, form.reason)
+    devices.set_health(call.session, name, form.health, by)
+    return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
+
+
+def _dictionary(call: Call, name: str) -> tuple[str, str]:
+    """Return the rendered dictionary, or why it does not render."""
+    templates = [Path(part) for part in call.settings.device_types_path.split(":") if part]
+    try:
+        return device_dictionary.find(call.session, name, {}, templates=templates), ""
+    except (ConfigurationError, JobError) as error:
+        return "", str(error)
+
+
+PAGES = (
+    Page(path="/devices/<name>", run=device),
+    Page(
+        path="/devices/<name>/health",
+        run=set_health,
+        method="POST",
+        level=Level.ADMIN,
+        form=HealthForm,
+    ),
+)
