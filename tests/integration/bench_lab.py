@@ -111,7 +111,7 @@ class Lab:
         }
         self.socket = folder / "bench.sock"
         self.events: list[Event] = []
-        self.logs: dict[int, bytes] = {}
+        self.logs: dict[int, bytearray] = {}
         self.reports: list[Report] = []
         self.gaps = 0
         self.confirms = True
@@ -171,7 +171,7 @@ class Lab:
 
     def lines(self, run: int) -> list[dict[str, Any]]:
         """Return the stored log of a run."""
-        text = self.logs.get(run, b"").decode()
+        text = bytes(self.logs.get(run, b"")).decode()
         return [json.loads(line.removeprefix("- ")) for line in text.splitlines()]
 
     def messages(self, run: int, level: str) -> list[Any]:
@@ -243,10 +243,9 @@ class Lab:
 
     def _take_log(self, fields: dict[bytes, bytes]) -> None:
         chunk = streams.load_log_chunk(fields)
-        have = self.logs.get(chunk.run, b"")
+        have = self.logs.setdefault(chunk.run, bytearray())
         if chunk.offset <= len(have):
             have += streams.unpack_log(chunk)[len(have) - chunk.offset :]
-            self.logs[chunk.run] = have
         if self.confirms:
             self.order(StoredOrder(run=chunk.run, length=len(have)))
 
