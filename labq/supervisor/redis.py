@@ -20,7 +20,7 @@ appendfsync everysec
 save ""
 maxmemory 1gb
 maxmemory-policy noeviction
-hz 1
+hz 4
 daemonize no
 logfile ""
 """

@@ -43,8 +43,8 @@ STOPS = (
     (("ready", "first", WEB.name, STREAM.name), 0.5),
     ((CONDUCTOR.name, CORE.name), 2.3),
     ((HOST.name,), 4.8),
-    ((servers.REDIS,), 0.5),
-    ((servers.POSTGRES,), 1.8),
+    ((servers.REDIS,), 0.7),
+    ((servers.POSTGRES,), 1.7),
 )
 
 

@@ -66,7 +66,7 @@ def test_the_ready_file_is_private_and_its_token_works(server: Server) -> None:
 def test_all_parts_run_and_the_asked_device_is_there(server: Server) -> None:
     assert set(_parts(server.pid)) == {*SERVER_PARTS, *HOST_PARTS, "postgres", "redis"}
     until(lambda: _is_well(server), "all is well")
-    assert _get(server, "/devices/shell-1").json()["device_type"] == "shell"
+    assert _get(server, "/devices/shell-1").json()["device"]["device_type"] == "shell"
 
 
 @pytest.mark.parametrize("part", [*SERVER_PARTS, *HOST_PARTS, "postgres", "redis"])
@@ -87,11 +87,11 @@ def test_one_interrupt_leaves_no_process_and_the_next_start_has_all_data(tmp_pat
         assert [pid for pid in everything if not _is_gone(pid)] == []
         assert not (first.state / "server.json").exists()
         said = (tmp_path / "up.log").read_text()
-        assert "killed" not in said
+        assert "killed" not in said, said
     with running(tmp_path, "") as second:
         assert second.token == first.token
         assert _get(second, "/users/ada").json()["name"] == "ada"
-        assert _get(second, "/devices/uml-1").json()["device_type"] == "uml"
+        assert _get(second, "/devices/uml-1").json()["device"]["device_type"] == "uml"
 
 
 def test_a_killed_supervisor_leaves_nothing_that_hinders_the_next(tmp_path: Path) -> None:
