@@ -43,9 +43,12 @@ class Alternative:
 
 
 def alternative(name: str, source: str) -> Alternative:
-    """Compile a regular expression of a definition or dictionary; raises JobError when it is bad."""
+    """Compile a regular expression of a definition or dictionary; raises JobError when it is bad.
+
+    A dot also matches line ends, as in LAVA.
+    """
     try:
-        regex = re.compile(source.encode())
+        regex = re.compile(source.encode(), re.DOTALL)
     except (re.error, RecursionError, OverflowError) as error:
         raise JobError(f"bad regular expression {source!r}: {error}") from error
     return Alternative(name, regex, required_text(regex.pattern))
@@ -106,6 +109,12 @@ class Found:
         return self.match.group().decode(errors="replace").strip()
 
 
+def last_lines(text: bytes) -> str:
+    """Return the last lines of console text on one line, for messages."""
+    lines = text[-1024:].decode(errors="replace").splitlines()
+    return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+
+
 class Expect:
     """Reads one console forward. What `wait` has matched is consumed."""
 
@@ -160,10 +169,9 @@ class Expect:
         """Drop what has arrived and was not matched."""
         self._text = b""
 
-    def tail(self, lines: int = 5) -> str:
+    def tail(self) -> str:
         """Return the last lines that are not consumed, for messages."""
-        text = self._text[-2048:].decode(errors="replace")
-        return "\n".join(line for line in text.splitlines()[-lines:] if line.strip())
+        return last_lines(self._text)
 
     def _read(self, deadline: Deadline) -> bool:
         chunk = self.console.read(deadline)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +66,14 @@ class Runs:
             outcomes.append(self.step(made.run, step.index))
         until(lambda: any(one.next is None for one in self.lab.of_kind(made.run, "ended")))
         return Ended(self.lab, made.run, outcomes)
+
+    def spawn_step(self, run: int, step: int) -> subprocess.Popen[bytes]:
+        """Start one step in a process of its own."""
+        code = (
+            "from pathlib import Path; from labq.runner.step import run_step; "
+            f"run_step({run}, 1, {step}, socket=Path({str(self.lab.socket)!r}))"
+        )
+        return subprocess.Popen([sys.executable, "-c", code], env=self.lab.environment)
 
     def step(self, run: int, step: int) -> Outcome:
         """Run one step, and release it as the task does."""

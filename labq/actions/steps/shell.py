@@ -16,14 +16,14 @@ from labq.actions.steps.suite import Measured
 from labq.actions.steps.work import Work, expired
 from labq.domain.deadline import Deadline
 from labq.domain.errors import LabqError, TestError
-from labq.hw.expect import Alternative, Expect, Found, alternative
+from labq.hw.expect import Alternative, Expect, Found, alternative, last_lines
 
 ACTION = "lava-test-shell"
 PROMPT_SECONDS = 5.0
 """How long the prompt after the runner's end is waited for; the results do not need it."""
 
 _CHECKED = alternative("exit", r"labq-exit=([0-9]+)")
-_OVERLAP = 64
+_OVERLAP = 256
 _LONGEST_LINE = 4096
 
 
@@ -153,7 +153,7 @@ class Shell:
         return self.work.session.step.timeouts.connections.get(ACTION, math.inf)
 
     def _expired(self, what: str) -> LabqError:
-        last = self.expect.tail() or self._tail.decode(errors="replace").strip() or "nothing"
+        last = self.expect.tail() or last_lines(self._tail) or "nothing"
         timeouts = self.work.session.step.timeouts
         return expired(ACTION, timeouts.of(ACTION), f"{what}; last on the console: {last}")
 
