@@ -1,4 +1,4 @@
-"""LAVA's addresses of pages, which clients link to; the browser keeps `#L<line>` by itself."""
+"""Addresses that others know: LAVA's, which clients link to (the browser keeps `#L<line>`)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def device(call: Call, name: str) -> Response:  # noqa: ARG001 - every page gets
     return _moved(f"/devices/{name}")
 
 
+def icon(call: Call) -> Response:  # noqa: ARG001 - every page gets the call
+    """Lead from where browsers look for an icon to ours."""
+    return _moved("/static/icon.svg")
+
+
 def _moved(target: str) -> Response:
     return Response(status=302, headers={"Location": target})
 
@@ -30,4 +35,5 @@ PAGES = (
     Page(path="/scheduler/job/<id:job_id>", run=job),
     Page(path="/results/<id:job_id>", run=results),
     Page(path="/scheduler/device/<name>", run=device),
+    Page(path="/favicon.ico", run=icon),
 )
