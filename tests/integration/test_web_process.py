@@ -1,0 +1,101 @@
+"""The web process as it runs in production: waitress before the application."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from sqlalchemy import URL, create_engine, text
+
+from labq.config import Settings
+from tests.integration.web_site import Person, Site
+
+
+@pytest.fixture
+def url(settings: Settings) -> Iterator[str]:
+    """Return the address of a running web process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    environment = {
+        **os.environ,
+        "LABQ_STATE": str(settings.state),
+        "LABQ_DATABASE_URL": settings.database_url,
+        "LABQ_REDIS_URL": settings.redis_url,
+        "LABQ_SECRET_KEY": settings.secret_key,
+        "LABQ_WEB_PORT": str(port),
+    }
+    command = [sys.executable, "-c", "from labq.web.serve import main; main()"]
+    process = subprocess.Popen(command, env=environment)
+    try:
+        limit = time.monotonic() + 30
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < limit
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+
+
+def test_it_answers_and_ends_by_sigterm(url: str) -> None:
+    answer = httpx.get(f"{url}/api/v1/system/version")
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_ten_megabytes_are_refused_in_our_own_words(url: str, ann: Person) -> None:
+    headers = {**ann.headers, "Content-Type": "application/yaml"}
+    answer = httpx.post(f"{url}/api/v1/jobs", content=b"x" * 10_000_000, headers=headers)
+    assert answer.status_code == 413
+    assert answer.json()["title"] == "Request Entity Too Large"
+
+
+def test_a_second_process_on_the_same_port_says_so(url: str, settings: Settings) -> None:
+    environment = {
+        **os.environ,
+        "LABQ_DATABASE_URL": settings.database_url,
+        "LABQ_SECRET_KEY": "x",
+        "LABQ_REDIS_URL": settings.redis_url,
+        "LABQ_WEB_PORT": url.rsplit(":", 1)[1],
+    }
+    command = [sys.executable, "-c", "from labq.web.serve import main; main()"]
+    found = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert found.returncode != 0
+    assert "cannot listen on 127.0.0.1:" in found.stderr
+
+
+def test_a_database_that_went_away_is_503_and_back_is_200(
+    url: str, site: Site, ann: Person
+) -> None:
+    assert httpx.get(f"{url}/api/v1/jobs", headers=ann.headers).status_code == 200
+    name = site.engine.url.database
+    admin = site.engine.url.set(database="postgres")
+    _run(admin, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    _run(admin, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    answer = httpx.get(f"{url}/api/v1/jobs", headers=ann.headers, timeout=5)
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+    assert "Traceback" not in answer.text
+    _run(admin, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    assert httpx.get(f"{url}/api/v1/jobs", headers=ann.headers).status_code == 200
+
+
+def _run(url: URL, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
