@@ -66,11 +66,7 @@ class Postgres:
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""
-        try:
-            lines = (self.folder / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return False
-        return len(lines) > 7 and lines[7].strip() == "ready"
+        return self._says_ready() and self._answers()
 
     def create(self, database: str, template: str = "template1") -> None:
         """Create a database that does not exist yet."""
@@ -83,6 +79,21 @@ class Postgres:
                     cursor.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         finally:
             connection.close()
+
+    def _says_ready(self) -> bool:
+        """Tell what the server's own file says; one that was killed leaves its file behind."""
+        try:
+            lines = (self.folder / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url("postgres"), connect_timeout=5).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
 
 
 def prepare(folder: Path, settings: Mapping[str, str] | None = None) -> Postgres:

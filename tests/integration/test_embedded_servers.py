@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg2
 import redis
 
@@ -44,3 +46,12 @@ def test_redis_asks_for_its_password_and_never_evicts(redis_url: str) -> None:
         except redis.AuthenticationError:
             return
     raise AssertionError("a client without the password was let in")
+
+
+def test_what_a_killed_server_left_behind_is_not_taken_for_a_running_one(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    left = Postgres(tmp_path, postgres.programs, postgres.account)
+    (tmp_path / "postmaster.pid").write_text((postgres.folder / "postmaster.pid").read_text())
+    assert postgres.is_ready()
+    assert not left.is_ready()
