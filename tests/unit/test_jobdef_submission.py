@@ -43,6 +43,12 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_text() -> None:
     assert {problem.path for problem in found} == {"", "job_name", "visibility", "foo", "actions"}
 
 
+def test_problems_of_a_whole_come_before_those_of_its_parts() -> None:
+    notify = "notify:\n  criteria: {status: all}\n  callbacks: []\n  callback: {url: 5}\n"
+    found = check_submission(jobs.text() + notify)
+    assert [problem.path for problem in found] == ["notify", "notify.callback.url"]
+
+
 def test_endless_problems_are_cut() -> None:
     text = jobs.text() + "".join(f"key{number}: 1\n" for number in range(1000))
     assert len(check_submission(text)) == MAX_PROBLEMS

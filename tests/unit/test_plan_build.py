@@ -107,6 +107,15 @@ def test_a_boot_of_a_device_without_reset_starts_again_at_its_deploy() -> None:
     assert plan([DEPLOY, BOOT], board(hard_reset="reset")).steps[2].restart_from == 2
 
 
+def test_a_boot_goes_back_to_the_deploy_of_its_own_namespace() -> None:
+    actions = [
+        {kind: {**block, "namespace": namespace}}
+        for namespace, action in [("a", DEPLOY), ("b", DEPLOY), ("a", BOOT), ("c", BOOT)]
+        for kind, block in action.items()
+    ]
+    assert [step.restart_from for step in plan(actions, board()).steps] == [0, 1, 2, 3, 1, 5, 6]
+
+
 def test_commands_of_the_device_are_deploy_steps() -> None:
     device = board(users={"relay": {"do": "relay on"}}, hard_reset="reset")
     made = plan([{"command": {"name": "relay"}}, {"command": {"name": "hard_reset"}}], device)
