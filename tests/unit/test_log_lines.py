@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -104,5 +105,5 @@ def test_an_open_line_stands_before_the_input_that_answers_it():
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=6))
 def test_how_bytes_are_cut_does_not_change_the_lines(data, cuts):
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
     assert messages(*pieces) == messages(data)
