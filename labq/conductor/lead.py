@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from labq.conductor.link import REDIS_ERRORS
 from labq.domain.deadline import monotonic
+from labq.metrics import flow
 from labq.services import leader
 from labq.services.database import session_factory
 from labq.services.leader import LostLeadershipError, Term
@@ -31,6 +32,7 @@ class Lead:
         self.term = term
         self.stop = threading.Event()
         self._sessions: sessionmaker[Session] = session_factory(engine)
+        flow.watch(self._sessions)
 
     @contextmanager
     def transaction(self, name: str) -> Iterator[Session]:
