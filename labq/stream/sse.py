@@ -8,6 +8,7 @@ from aiohttp import web
 
 KEEP_ALIVE_SECONDS = 15.0
 SLOW_SECONDS = 30.0
+LINGER_SECONDS = 30.0
 _COMMENT = b": alive\n\n"
 
 
@@ -62,7 +63,7 @@ class Reader:
         transport = self._request.transport
         if transport is None:
             return
-        asyncio.get_running_loop().call_later(SLOW_SECONDS, transport.abort)
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
         try:
             async with asyncio.timeout(0):
                 await self._response.write(event("behind", b"{}"))
