@@ -112,18 +112,21 @@ def append_to_ramdisk(ramdisk: Path, archive: bytes) -> None:
     with ramdisk.open("r+b") as image:
         magic = image.read(6)
         size = image.seek(0, io.SEEK_END)
-        image.write(bytes(-size % 4))
-        image.write(_packed(archive, magic))
+        image.write(_packed(archive, magic) or bytes(-size % 4) + archive)
 
 
 def _packed(archive: bytes, magic: bytes) -> bytes:
+    """Return the archive as a member of the ramdisk's kind, empty for one that is not compressed.
+
+    A bare archive must begin at a multiple of 4 bytes.
+    """
     if magic.startswith(b"\x1f\x8b"):
         return gzip.compress(archive, _LEVEL)
     if magic == b"\xfd7zXZ\0":
         return lzma.compress(archive, check=lzma.CHECK_CRC32, preset=_LEVEL)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
         return zstandard.ZstdCompressor(level=_LEVEL).compress(archive)
-    return archive
+    return b""
 
 
 def _drop_uboot_header(ramdisk: Path) -> None:

@@ -25,10 +25,11 @@ def secrets(values: Mapping[str, str]) -> str:
 def install_script(script: TestScript, definition: TestDefinition, folder: str) -> str:
     """Return install.sh: keys, sources, packages, then the steps, minus what the job skips."""
     skip = set(definition.skip_install)
+    skip = {"keys", "sources", "deps", "steps"} if "all" in skip else skip
     lines = _parameters(script)
     lines += _calls("lava-add-keys", script.keys, "keys" in skip)
     lines += _calls("lava-add-sources", script.sources, "sources" in skip)
-    if script.deps and not skip & {"deps", "all"}:
+    if script.deps and "deps" not in skip:
         lines.append("lava-install-packages " + " ".join(map(shlex.quote, script.deps)))
     lines += [f"cd {shlex.quote(folder)}", "pwd"]
     if "steps" not in skip:
