@@ -27,7 +27,9 @@ def complete(client: Client, job: Job) -> Job:
 
 
 def free(client: Client, job: Job) -> None:
-    """Check that the device of a job is idle again or works for the next one."""
+    """Check that the device of a job is idle again or works for the next one; it may have none."""
+    if job["device"] is None:
+        return
     until(lambda: client.device(job["device"])["job"] != job["id"], "the device is free", 20)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -34,9 +36,19 @@ def test_a_bad_page_size_is_refused(client: Client) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(client: Client) -> None:
-    body = json.dumps({"definition": "x" * 20 * 2**20}).encode()
+    body = json.dumps({"definition": "x" * 12 * 2**20}).encode()
     answer = client.ask("POST", "/api/v1/jobs", body, {"Content-Type": "application/json"})
     problem(answer, 413)
+
+
+def test_a_body_that_is_announced_as_endless_is_refused_before_it_comes(lab: Lab) -> None:
+    parts = urlsplit(lab.server.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as link:
+        link.sendall(
+            b"POST /api/v1/jobs HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 99999999999\r\n\r\n"
+        )
+        assert b" 413 " in link.recv(1000)
 
 
 def test_a_wrong_content_type_is_refused_with_the_right_ones(client: Client) -> None:

@@ -73,5 +73,5 @@ def _complete(folder: Path, corpus: Path) -> Iterator[Figure]:
 def _ran(client: Client, corpus: Path, job: standins.CorpusJob, places: standins.Places) -> bool:
     text = (corpus / job.file).read_text()
     shown = client.run(job.rewrite(text, places), JOB_SECONDS)
-    say(f"{job.file}: {shown['outcome']} {shown['error_message'] or ''}")
+    say(f"{job.file}: {shown['outcome']} {shown['error'] or ''}")
     return bool(shown["outcome"] == "complete")

@@ -42,7 +42,7 @@ def _submit(client: Client, body: bytes) -> float:
     assert answer.status == 201, answer.text
     job = answer.json["id"]
     shown = client.finish(job)
-    began = datetime.fromisoformat(shown["steps"][0]["began_at"])
+    began = datetime.fromisoformat(shown["runs"][0]["steps"][0]["began_at"])
     until(lambda: client.device(shown["device"])["state"] == "idle", "the device is idle")
     time.sleep(0.02)
     return (began - sent).total_seconds() * 1000

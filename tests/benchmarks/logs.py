@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.lab.live import follow
-
 from tests.benchmarks.figures import Figure, percentile, say
 from tests.lab import devices
 from tests.lab.client import Client
 from tests.lab.jobs import say as command
+from tests.lab.live import follow
 from tests.lab.server import Server, running
 from tests.lab.waiting import until
 
@@ -100,7 +99,8 @@ def _lags(server: Server, shown: str) -> Iterator[float]:
     client = Client(server.url, server.token)
     job = client.submit(devices.shell_job(command(shown, "flood")))
     until(lambda: client.job(job)["state"] != "submitted", "the job has started")
-    for arrived, message in follow(server, job):
+    for arrived, content in follow(server, job):
+        message = str(content)
         if message.startswith("lag 1"):
             yield (arrived - float(message[4:].rstrip("x"))) * 1000
         if message == END_MARK:

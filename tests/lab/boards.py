@@ -64,7 +64,10 @@ def x86_deploy(urls: tuple[str, str]) -> Block:
 
 def qemu_boot(**keys: Any) -> Block:
     """Return the boot block of an emulator that starts the kernel itself."""
-    return boot("qemu", media="tmpfs", prompts=[PROMPT], auto_login=LOGIN, **keys)
+    silent = {"kernel-start-message": ""}
+    return boot(
+        "qemu", media="tmpfs", prompts=[PROMPT], auto_login=LOGIN, parameters=silent, **keys
+    )
 
 
 def arm_job(urls: tuple[str, str], *tests: Block, **keys: Any) -> str:

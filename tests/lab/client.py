@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,7 +21,7 @@ class Answer:
     """One response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     @property
@@ -66,7 +67,7 @@ class Client:
         link = self._link or self._connect()
         link.request(method, path, body, dict(headers))
         response = link.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read())
+        return Answer(response.status, response.headers, response.read())
 
     def _connect(self) -> http.client.HTTPConnection:
         self._link = http.client.HTTPConnection(self._host, self._port, timeout=60)
@@ -121,11 +122,21 @@ class Client:
         """Submit a job and return it once it is over."""
         return self.finish(self.submit(definition), seconds)
 
-    def log(self, job: int) -> bytes:
-        """Return the whole log of a job, raw."""
+    def stored(self, job: int) -> bytes:
+        """Return what is stored of a job's log at this moment, raw."""
         answer = self.get(f"/jobs/{job}/log/raw")
         assert answer.status == 200, answer.text
         return answer.body
+
+    def log(self, job: int) -> bytes:
+        """Return the log of a job that has ended, raw, once all of it is stored."""
+
+        def is_complete() -> bool:
+            answer = self.get(f"/jobs/{job}/log", offset=0, limit=1)
+            return answer.headers["Labq-Log-Complete"] == "true"
+
+        until(is_complete, f"the log of job {job} is complete")
+        return self.stored(job)
 
     def lines(self, job: int) -> list[dict[str, Any]]:
         """Return the log's lines, parsed."""
@@ -142,7 +153,7 @@ class Client:
         """Return what the server shows of a device."""
         answer = self.get(f"/devices/{name}")
         assert answer.status == 200, answer.text
-        shown: dict[str, Any] = answer.json
+        shown: dict[str, Any] = answer.json["device"]
         return shown
 
 

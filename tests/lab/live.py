@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +18,12 @@ SILENCE_SECONDS = 120.0
 
 def follow(server: Server, job: int) -> Iterator[tuple[float, Any]]:
     """Yield (wall time of arrival, message) of each log line until the log has ended."""
-    for arrived, event, data in _events(_address(server, job)):
-        if event == "end":
-            return
-        if event == "lines":
-            for record in json.loads("\n".join(data)):
-                yield arrived, record["msg"]
+    with closing(_events(_address(server, job))) as events:
+        for arrived, event, data in events:
+            if event == "end":
+                return
+            for line in data if event == "lines" else ():
+                yield arrived, json.loads(line.removeprefix("- "))["msg"]
 
 
 def _address(server: Server, job: int) -> str:
@@ -33,12 +34,17 @@ def _address(server: Server, job: int) -> str:
     return answer.headers["Location"]
 
 
-def _events(address: str) -> Iterator[tuple[float, str, list[str]]]:
+def _events(address: str) -> Generator[tuple[float, str, list[str]], None, None]:
     parts = urlsplit(address)
     link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=SILENCE_SECONDS)
-    link.request("GET", f"{parts.path}?{parts.query}", headers={"Accept": "text/event-stream"})
-    response = link.getresponse()
-    assert response.status == 200, response.read()
+    with closing(link):
+        link.request("GET", f"{parts.path}?{parts.query}", headers={"Accept": "text/event-stream"})
+        with link.getresponse() as response:
+            assert response.status == 200, response.read()
+            yield from _read(response)
+
+
+def _read(response: http.client.HTTPResponse) -> Iterator[tuple[float, str, list[str]]]:
     event, data = "message", list[str]()
     arrived = 0.0
     while raw := response.readline():
@@ -52,4 +58,3 @@ def _events(address: str) -> Iterator[tuple[float, str, list[str]]]:
         elif not line:
             yield arrived, event, data
             event, data, arrived = "message", [], 0.0
-    link.close()
