@@ -7,7 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from labq import config
 from labq.config import Settings
@@ -24,8 +25,8 @@ def main(devices: str, admin_file: str) -> int:
     """Do it; what goes wrong is said on standard error, one line."""
     try:
         _prepare(config.load(), devices, Path(admin_file))
-    except (LabqError, SQLAlchemyError) as error:
-        print(f"the database cannot be prepared: {error}", file=sys.stderr)  # noqa: T201 - for the log
+    except (LabqError, SQLAlchemyError, CommandError) as error:
+        print(f"the database cannot be prepared: {_describe(error)}", file=sys.stderr)  # noqa: T201 - for the log
         return 1
     return 0
 
@@ -37,6 +38,15 @@ def read_admin(path: Path) -> Admin | None:
         return Admin(str(value["user"]), str(value["token"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _describe(error: Exception) -> str:
+    """Return what went wrong on one line."""
+    if isinstance(error, CommandError):
+        return f"its schema is of another labq ({error}): use the labq that made it"
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return " ".join(str(error.orig).split())
+    return " ".join(str(error).split())
 
 
 def _prepare(settings: Settings, devices: str, admin_file: Path) -> None:

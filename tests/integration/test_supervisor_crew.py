@@ -18,14 +18,14 @@ from tests.lab.waiting import until
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def crew(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
     """Return a supervisor of three programs, one of which always fails."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.integration.crew_of_programs", str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "PATIENCE": "1"},
+        env={**os.environ, "PATIENCE": getattr(request, "param", "1")},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
@@ -95,6 +95,17 @@ def test_one_interrupt_ends_everything_also_what_left_its_session(
     _read_until(crew, "stubborn did not end in 1 s: killed")
     _read_until(crew, "down")
     assert [pid for pid in everything if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize("crew", ["3600"], indirect=True)
+def test_a_second_interrupt_does_not_wait_for_what_will_not_end(
+    crew: subprocess.Popen[str],
+) -> None:
+    _wait_for(crew, "sleep 1003")
+    crew.send_signal(signal.SIGINT)
+    until(lambda: _find(crew, "sleep 1003") is None, "the part has ended", 10)
+    crew.send_signal(signal.SIGINT)
+    assert crew.wait(10) == 0
 
 
 def test_a_killed_supervisor_takes_its_parts_along(crew: subprocess.Popen[str]) -> None:

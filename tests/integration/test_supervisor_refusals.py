@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from labq.supervisor.state import VERSION, opened
@@ -118,3 +119,26 @@ def test_a_full_disk_is_named_with_what_is_needed(up: Up, tmp_path: Path) -> Non
         [*namespace, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert "has 0 MiB left, labq needs 500 MiB: free some" in _refused(done, 1)
+
+
+def _failed_start(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the last line of a start that came to nothing; nothing of it is left running."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_database_that_does_not_answer_is_named(up: Up, tmp_path: Path) -> None:
+    elsewhere = f"postgresql://labq@/labq?host={tmp_path}"
+    line = _failed_start(up("--port", "0", LABQ_DATABASE_URL=elsewhere))
+    assert line.startswith("labq: the database cannot be prepared: connection to server on socket")
+
+
+def test_a_database_of_a_newer_labq_is_left_alone(up: Up, database_url: str) -> None:
+    connection = psycopg2.connect(database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = 'from the future'")
+    connection.close()
+    line = _failed_start(up("--port", "0", LABQ_DATABASE_URL=database_url))
+    assert "its schema is of another labq" in line
+    assert "from the future" in line
