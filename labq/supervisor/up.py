@@ -37,7 +37,7 @@ PRELOADED = (
     "labq.tasks.host_worker",
 )
 PREPARE_SECONDS = 300.0
-READY_SECONDS = 60.0
+READY_SECONDS = 90.0
 # In the order of ending, 10 s in all at most. A Celery worker looks up from its queue every 2 s.
 STOPS = (
     (("ready", "first", WEB.name, STREAM.name), 0.5),
