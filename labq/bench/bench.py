@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 
+from labq.bench import endings, timers
 from labq.bench.desk import Desk
 from labq.bench.gate import Gate, Waiter
 from labq.bench.host import Host
@@ -15,10 +16,9 @@ from labq.bench.requests import do_request
 from labq.bench.run import BenchRun, Watch
 from labq.bench.stand import Stand
 from labq.benchlink.messages import Answer, Begin, Done, Dropped, End, Request
-from labq.benchlink.records import Kind
 from labq.domain.deadline import monotonic
-from labq.domain.errors import ErrorType, Failure, InfrastructureError, LabqError
-from labq.domain.events import StepBegan, StepEnd, StepEnded
+from labq.domain.errors import InfrastructureError, LabqError
+from labq.domain.events import StepBegan
 from labq.domain.plan import StepKind
 from labq.domain.verdicts import Level
 
@@ -39,6 +39,7 @@ class Bench:
         self._desks: dict[int, Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._check: asyncio.TimerHandle | None = None
         self._watch = Watch(self._grew, self._cannot_go_on, host.settings.journal_bytes)
 
     # What workers ask for
@@ -52,9 +53,8 @@ class Bench:
         if self.host.folder.is_buried(begin.run):
             desk.say(Dropped(reason="the run has ended"))
             return
-        stand = self.stands.get(begin.run)
-        if stand and begin.epoch > stand.run.gate.epoch:
-            self._raise_epoch(stand, begin.epoch, begin.step, "a step was sent with it")
+        if begin.run in self.stands:
+            self._raise_epoch(self.stands[begin.run], begin.epoch, begin.step, "")
         waiter = Waiter(desk.number, begin.epoch, begin.step, monotonic())
         desk.run = begin.run
         if reason := self.gate.register(begin.run, waiter):
@@ -65,7 +65,7 @@ class Bench:
         """Do one request of the worker that has the hold."""
         stand = self._stand_of(desk)
         if isinstance(request, End):
-            return await asyncio.shield(self._end(stand, desk, request.failure))
+            return await asyncio.shield(endings.end(self, stand, desk.number, request.failure))
         return await do_request(stand, self.host, request)
 
     def size_of_journal(self, desk: Desk) -> int:
@@ -76,7 +76,7 @@ class Bench:
         """The worker's connection is closed: its hold is lost with it."""
         self._desks.pop(desk.number, None)
         gate = self.gate.leave(desk.number, monotonic())
-        if gate and gate.hold:
+        if gate and gate.hold and not gate.is_busy:
             self.lose(self.stands[gate.run], "its worker is gone")
         self.pump()
 
@@ -102,13 +102,22 @@ class Bench:
 
     def raise_epoch(self, run: int, epoch: int, following: int, reason: str) -> None:
         """An order names a higher epoch."""
-        stand = self.stands[run]
-        if epoch > stand.run.gate.epoch and not stand.run.gate.is_closed:
-            self._raise_epoch(stand, epoch, following, reason)
-            self.pump()
+        self._raise_epoch(self.stands[run], epoch, following, reason)
+        self.pump()
 
     def pump(self) -> None:
-        """Drop who is stale and grant what can be granted."""
+        """Drop who is stale and grant what can be granted, and report that something changed."""
+        self.changed.set()
+        self._look()
+
+    def has(self, connection: int) -> bool:
+        """Tell whether a worker's connection is open."""
+        return connection in self._desks
+
+    def _look(self) -> None:
+        if self._check:
+            self._check.cancel()
+            self._check = None
         for gate, waiter, reason in self.gate.stale():
             gate.idle_since = monotonic()
             self._say(waiter.connection, Dropped(reason=reason))
@@ -121,7 +130,8 @@ class Bench:
             if self._is_free(self.stands[gate.run]):
                 used[queue] += 1
                 self._grant(self.stands[gate.run])
-        self.changed.set()
+            elif self._check is None:
+                self._check = self._loop.call_later(CHECK_SECONDS, self._look)
 
     def lose(self, stand: Stand, reason: str) -> None:
         """The hold is lost: its begin stays counted, its child is killed."""
@@ -129,18 +139,23 @@ class Bench:
         stand.children.kill()
         gate = stand.run.gate
         step = stand.run.plan.steps[stand.run.step]
-        stand.run.say(Level.WARNING, f"step {step.name} is lost: {reason}")
-        stand.run.lose()
+        try:
+            stand.run.say(Level.WARNING, f"step {step.name} is lost: {reason}")
+            stand.run.lose()
+        except LabqError as error:
+            # A full disk: the hold is gone all the same, and so it is found after a restart.
+            log.warning("run %s: %s", stand.run.plan.run, error)
+            gate.apply_lost()
         gate.idle_since = monotonic()
         if gate.keeps_dying:
-            self.lose_no_more(stand)
+            self.start(endings.finish(self, stand, endings.keeps_dying(stand)))
         self.pump()
 
     def recover(self, stand: Stand) -> None:
         """Go on with a run from before a restart, and wait a moment for its worker."""
         gate = stand.run.gate
         if gate.is_closed:
-            self._bury(stand)
+            endings.bury(self, stand)
             return
         if stand.run.past.began_at is not None:
             stand.lock.take()
@@ -149,33 +164,7 @@ class Bench:
             token = gate.hold.token
             self._loop.call_later(TAKE_BACK_SECONDS, self._give_up, stand, token)
         elif gate.keeps_dying:
-            self.lose_no_more(stand)
-
-    def lose_no_more(self, stand: Stand) -> None:
-        """End a step that keeps dying."""
-        gate = stand.run.gate
-        name = stand.run.plan.steps[gate.next].name
-        text = f"step keeps dying: {name} was lost {gate.lost[gate.next]} times"
-        self._start(self._finish(stand, Failure(type=ErrorType.INFRASTRUCTURE, message=text)))
-
-    def sweep(self) -> None:
-        """Remove the folders of ended runs whose events and log the server has."""
-        for number, stand in list(self.stands.items()):
-            run = stand.run
-            is_told = self.host.outbox.confirmed >= stand.run.last_event
-            if run.gate.is_closed and is_told and stand.stored >= run.log.size:
-                del self.stands[number]
-                self.gate.forget(number)
-                self.host.shipper.forget(number)
-                run.close()
-                self.host.folder.remove(run.folder)
-
-    async def stop(self) -> None:
-        """End all runs at work: power off, close, tell why."""
-        failure = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
-        await asyncio.gather(
-            *(self._stop_run(stand, failure) for stand in list(self.stands.values()))
-        )
+            self.start(endings.finish(self, stand, endings.keeps_dying(stand)))
 
     # How the gate's decisions are done
 
@@ -186,9 +175,9 @@ class Bench:
             return
         gate.waiter = None
         step = run.plan.steps[gate.next]
-        if step.kind is not StepKind.COLLECT and self._job_seconds_left(stand) <= 0:
+        if step.kind is not StepKind.COLLECT and timers.job_seconds_left(stand) <= 0:
             self._say(waiter.connection, Dropped(reason="the job's time is over"))
-            self._start(self._finish(stand, self._job_timeout(stand)))
+            self.start(endings.finish(self, stand, timers.job_timeout(stand)))
             return
         token = secrets.token_hex(8)
         event = StepBegan(
@@ -205,8 +194,8 @@ class Bench:
             log.warning("run %s: %s", run.plan.run, error)
             self._say(waiter.connection, Dropped(reason=str(error)))
             return
-        self._arm(stand)
-        self._start(self._tell_grant(stand, token))
+        timers.arm(self, stand)
+        self.start(self._tell_grant(stand, token))
 
     async def _tell_grant(self, stand: Stand, token: str) -> None:
         await self.host.settle(stand.run.journal.file)
@@ -224,7 +213,7 @@ class Bench:
         if hold and hold.token == begin.token:
             desk.run = begin.run
             hold.connection = desk.number
-            self._arm(stand)
+            timers.arm(self, stand)
             desk.say(stand.run.granted(hold.token))
         elif begin.token in stand.run.past.ends:
             desk.run = begin.run
@@ -240,132 +229,31 @@ class Bench:
             self.lose(stand, "nobody took it back after a restart of the bench")
 
     def _raise_epoch(self, stand: Stand, epoch: int, following: int, reason: str) -> None:
-        self._fence(stand, reason or f"the run goes on at epoch {epoch}")
+        """Go to the epoch of a message or order, if it is a higher one (gate, rule 4)."""
+        gate = stand.run.gate
+        is_step = 0 <= following <= stand.run.plan.collect
+        if epoch <= gate.epoch or gate.is_closed or not is_step:
+            return
+        self.fence(stand, reason or f"the run goes on at epoch {epoch}")
         stand.run.set_epoch(epoch, following, reason)
         if reason:
             stand.run.say(Level.INFO, reason)
-        stand.run.gate.idle_since = monotonic()
+        gate.idle_since = monotonic()
 
-    def _fence(self, stand: Stand, reason: str) -> None:
+    def fence(self, stand: Stand, reason: str) -> None:
+        """Take the hold from its worker, which hears of it at once, and kill its child."""
         stand.stop_timer()
         stand.children.kill()
         hold = stand.run.gate.hold
         if hold and hold.connection in self._desks:
             self._desks[hold.connection].fence(reason)
 
-    async def _end(self, stand: Stand, desk: Desk, failure: Failure | None) -> int | None:
-        gate = stand.run.gate
-        step = stand.run.step
-        stand.stop_timer()
-        following = gate.following(step, is_failed=failure is not None)
-        if following is None:
-            await stand.close()
-        self._write_end(stand, failure)
-        if desk.number in self._desks:
-            gate.handing = desk.number
-        await self.host.settle(stand.run.journal.file)
-        self._after_end(stand)
-        return following
-
-    async def _finish(self, stand: Stand, failure: Failure) -> None:
-        """End the present step without its worker."""
-        gate = stand.run.gate
-        if gate.is_busy or gate.is_closed:
-            return
-        gate.is_busy = True
-        try:
-            self._fence(stand, failure.message)
-            if stand.run.step == stand.run.plan.collect:
-                await stand.tear_down()
-            self._write_end(stand, failure)
-            await self.host.settle(stand.run.journal.file)
-        finally:
-            gate.is_busy = False
-        self._after_end(stand)
-
-    def _write_end(self, stand: Stand, failure: Failure | None) -> None:
-        run, gate = stand.run, stand.run.gate
-        event = StepEnded(
-            run=run.plan.run,
-            epoch=gate.epoch,
-            step=run.step,
-            at=datetime.now(UTC),
-            end=StepEnd.FAILED if failure else StepEnd.DONE,
-            next=gate.following(run.step, is_failed=failure is not None),
-            failure=failure,
-        )
-        run.event(self.host.outbox, Kind.END, event)
-
-    def _after_end(self, stand: Stand) -> None:
-        gate = stand.run.gate
-        gate.idle_since = monotonic()
-        if gate.is_closed:
-            self._bury(stand)
-        self.pump()
-
-    def _bury(self, stand: Stand) -> None:
-        run = stand.run
-        token = next(reversed(run.past.ends), "")
-        self.host.folder.bury(run.plan.run, run.gate.epoch, token)
-        stand.lock.release()
-        self.sweep()
-
-    async def _stop_run(self, stand: Stand, failure: Failure) -> None:
-        run = stand.run
-        if run.gate.is_closed or run.past.began_at is None:
-            return
-        if run.step != run.plan.collect:
-            await self._finish(stand, failure)
-        run.gate.is_busy = True
-        self._fence(stand, failure.message)
-        await stand.tear_down()
-        self._write_end(stand, None)
-        await self.host.settle(stand.run.journal.file)
-        self._bury(stand)
-
-    def _arm(self, stand: Stand) -> None:
-        """Start the clock of the hold: the step's deadline, or the job's when it comes first."""
-        stand.stop_timer()
-        run = stand.run
-        hold = run.gate.hold
-        if hold is None:
-            return
-        step = run.plan.steps[hold.step]
-        seconds = run.past.last_begin_at + step.deadline - monotonic()
-        job = self._job_seconds_left(stand)
-        is_job = step.kind is not StepKind.COLLECT and job < seconds
-        stand.timer = self._loop.call_later(
-            max(0.0, job if is_job else seconds), self._expire, stand, hold.token, is_job
-        )
-
-    def _expire(self, stand: Stand, token: str, is_job: bool) -> None:  # noqa: FBT001 - a callback
-        hold = stand.run.gate.hold
-        if hold is None or hold.token != token:
-            return
-        if is_job:
-            self._start(self._finish(stand, self._job_timeout(stand)))
-            return
-        seconds = stand.run.plan.steps[hold.step].deadline
-        reason = f"it is over its deadline of {seconds:g} seconds"
-        self._fence(stand, reason)
-        self.lose(stand, reason)
-
-    def _job_seconds_left(self, stand: Stand) -> float:
-        return stand.run.plan.job_deadline - stand.run.job_seconds(monotonic())
-
-    def _job_timeout(self, stand: Stand) -> Failure:
-        text = f"job timed out after {stand.run.plan.job_deadline:g} seconds"
-        return Failure(type=ErrorType.JOB, message=text)
-
     def _is_free(self, stand: Stand) -> bool:
         """Tell whether the device is this run's and nobody else touches it."""
         if not stand.lock.is_held and stand.lock.take():
             stand.children.recover()
             stand.children.kill()
-        if stand.lock.is_held and stand.children.are_gone(stand.run.gate.epoch):
-            return True
-        self._loop.call_later(CHECK_SECONDS, self.pump)
-        return False
+        return stand.lock.is_held and stand.children.are_gone(stand.run.gate.epoch)
 
     def _stand_of(self, desk: Desk) -> Stand:
         stand = self.stands.get(desk.run) if desk.run is not None else None
@@ -377,9 +265,9 @@ class Bench:
     def _cannot_go_on(self, run: BenchRun, error: LabqError) -> None:
         stand = self.stands[run.plan.run]
         log.error("run %s: %s", run.plan.run, error)
-        self._start(stand.close())
+        self.start(stand.close())
         if run.gate.hold:
-            self._start(self._finish(stand, error.failure()))
+            self.start(endings.finish(self, stand, error.failure()))
 
     def _grew(self, run: BenchRun) -> None:
         self.host.shipper.log_grew(run.plan.run, run.folder, run.log.size)
@@ -392,7 +280,8 @@ class Bench:
         if connection in self._desks:
             self._desks[connection].say(answer)
 
-    def _start(self, work: Coroutine[object, object, None]) -> None:
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Do some work beside the loop."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 
+from labq.bench import endings
 from labq.bench.bench import Bench
 from labq.bench.run import BenchRun
 from labq.benchlink.messages import load_plan
@@ -61,7 +62,7 @@ class Intake:
             case ConfirmOrder():
                 self._host.outbox.confirm(order.sequence)
                 self._host.shipper.confirmed()
-                self._bench.sweep()
+                endings.sweep(self._bench)
             case AgainOrder():
                 self._host.shipper.again(order.sequence)
             case StoredOrder():
@@ -89,7 +90,7 @@ class Intake:
         stand = self._bench.stands.get(order.run)
         if stand and stored is not None:
             stand.stored = stored
-            self._bench.sweep()
+            endings.sweep(self._bench)
 
     def _read(self) -> tuple[str, str]:
         try:

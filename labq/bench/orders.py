@@ -49,6 +49,9 @@ class OrderReader:
             except redis.RedisError as error:
                 log.warning("orders cannot be read: %s", error)
                 self._is_over.wait(RETRY_SECONDS)
+            except Exception:
+                log.exception("reading orders failed")
+                self._is_over.wait(RETRY_SECONDS)
 
     def _read(self) -> None:
         answer = self._client.xread({self._stream: self._last}, count=BATCH, block=BLOCK_MS)

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from labq import __version__
+from labq import log as logging_setup
+from labq.bench import endings
 from labq.bench.bench import Bench
 from labq.bench.desk import listen
 from labq.bench.disk import Disk
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the bench of this host until SIGTERM or SIGINT."""
     settings = load()
+    logging_setup.setup("bench", settings)
     folder = HostFolder(settings.bench_folder)
     with _alone(folder):
         asyncio.run(_serve(settings, folder))
@@ -142,7 +145,7 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> None:
     if ends_runs:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await bench.stop()
+                await endings.stop_all(bench)
     for task in tasks:
         task.cancel()
 

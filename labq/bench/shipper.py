@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,10 +133,16 @@ class Shipper:
                 self._ship()
             except (redis.RedisError, OSError) as error:
                 log.warning("nothing can be shipped: %s", error)
-                self._wake.set()
-                threading.Event().wait(RETRY_SECONDS)
+                self._try_again()
+            except Exception:
+                log.exception("shipping failed")
+                self._try_again()
             if is_last:
                 return
+
+    def _try_again(self) -> None:
+        self._wake.set()
+        time.sleep(RETRY_SECONDS)
 
     def _ship(self) -> None:
         self._look_back()
@@ -143,7 +150,7 @@ class Shipper:
         self._ship_report()
         if self._ship_logs():
             self._wake.set()
-            threading.Event().wait(COALESCE_SECONDS)
+            time.sleep(COALESCE_SECONDS)
 
     def _look_back(self) -> None:
         """Send again what was not confirmed for some seconds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from labq.domain.plan import ConsoleSpec, PowerSpec
 from labq.domain.verdicts import Level
 from labq.hw.console import ConsoleClosedError
 from labq.hw.session import Emulator
-from tests.integration.bench_lab import HOST, Lab, a_lab, a_plan, read_until, until
+from tests.integration.bench_lab import Lab, a_lab, a_plan, read_until, until
 
 EMULATED = (ConsoleSpec(channel="main", kind="emulator"),)
 PULLED = PowerSpec(kind="emulator")
@@ -51,7 +50,7 @@ def a_speaker(lab: Lab, run: int = 1) -> Emulator:
 
 
 def files_of(lab: Lab) -> int:
-    return len(os.listdir(f"/proc/{lab.bench.pid}/fd"))
+    return len(list(Path(f"/proc/{lab.bench.pid}/fd").iterdir()))
 
 
 def test_an_emulator_connects_its_console_and_its_exit_is_said(lab):
@@ -99,7 +98,8 @@ def test_an_emulator_may_speak_on_its_standard_streams(lab):
     read_until(console, b"hello from /images/text")
     console.send(b"5\n")
     with pytest.raises(ConsoleClosedError, match="code 0"):
-        assert b"got 5" in read_until(console, b"got 5") and read_until(console, b"never")
+        read_until(console, b"got 5")
+        read_until(console, b"never")
     boot.release()
 
 
@@ -242,7 +242,7 @@ def test_many_connections_leave_no_descriptor_behind(lab):
 def test_a_second_run_of_a_device_waits_until_the_first_has_ended(lab):
     lab.announce(a_plan(1, device="board"))
     lab.announce(a_plan(2, device="board"))
-    first = lab.step(1, 2 - 2)
+    first = lab.step(1, 0)
     granted = []
     thread = threading.Thread(target=lambda: granted.append(lab.step(2, 0)))
     thread.start()
@@ -257,4 +257,3 @@ def test_a_second_run_of_a_device_waits_until_the_first_has_ended(lab):
     collect.release()
     thread.join(10)
     assert granted
-    assert lab.environment["LABQ_HOST"] == HOST

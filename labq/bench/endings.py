@@ -1,0 +1,158 @@
+"""How steps and runs end: by their worker, by the bench itself, and with the host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Protocol
+
+from labq.bench.gate import Gate
+from labq.bench.host import Host
+from labq.bench.stand import Stand
+from labq.benchlink.records import Kind
+from labq.domain.deadline import monotonic
+from labq.domain.errors import ErrorType, Failure
+from labq.domain.events import StepEnd, StepEnded
+
+
+class Floor(Protocol):
+    """The bench, as far as endings and timers need it."""
+
+    @property
+    def host(self) -> Host:
+        """Return what all runs share."""
+
+    @property
+    def gate(self) -> Gate:
+        """Return the gate."""
+
+    @property
+    def stands(self) -> dict[int, Stand]:
+        """Return all runs at work."""
+
+    def pump(self) -> None:
+        """Grant what can be granted."""
+
+    def has(self, connection: int) -> bool:
+        """Tell whether a worker's connection is open."""
+
+    def fence(self, stand: Stand, reason: str) -> None:
+        """Take the hold from its worker and kill its child."""
+
+    def lose(self, stand: Stand, reason: str) -> None:
+        """Count the hold as lost."""
+
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Do some work beside the loop."""
+
+
+async def end(floor: Floor, stand: Stand, connection: int, failure: Failure | None) -> int | None:
+    """End the held step for its worker, which hands over from now on; return the next step."""
+    gate = stand.run.gate
+    stand.stop_timer()
+    following = gate.following(stand.run.step, is_failed=failure is not None)
+    gate.is_busy = True
+    try:
+        if following is None:
+            await stand.close()
+        _write_end(floor, stand, failure)
+    finally:
+        gate.is_busy = False
+        if gate.hold and not floor.has(connection):
+            floor.lose(stand, "its worker is gone")
+    if floor.has(connection):
+        gate.handing = connection
+    await floor.host.settle(stand.run.journal.file)
+    _go_on(floor, stand)
+    return following
+
+
+async def finish(floor: Floor, stand: Stand, failure: Failure) -> None:
+    """End the present step without its worker; a `collect` is done by the bench itself."""
+    gate = stand.run.gate
+    if gate.is_busy or gate.is_closed:
+        return
+    gate.is_busy = True
+    try:
+        floor.fence(stand, failure.message)
+        if stand.run.step == stand.run.plan.collect:
+            await stand.tear_down()
+        _write_end(floor, stand, failure)
+        await floor.host.settle(stand.run.journal.file)
+    finally:
+        gate.is_busy = False
+    _go_on(floor, stand)
+
+
+def keeps_dying(stand: Stand) -> Failure:
+    """Return why a step is not begun once more."""
+    gate = stand.run.gate
+    name = stand.run.plan.steps[gate.next].name
+    text = f"step keeps dying: {name} was lost {gate.lost[gate.next]} times"
+    return Failure(type=ErrorType.INFRASTRUCTURE, message=text)
+
+
+async def stop_all(floor: Floor) -> None:
+    """End all runs at work with the host: power off, close, say why."""
+    failure = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
+    await asyncio.gather(*(_stop(floor, stand, failure) for stand in list(floor.stands.values())))
+
+
+def bury(floor: Floor, stand: Stand) -> None:
+    """Leave the tombstone of a run that ended, and give its device back."""
+    run = stand.run
+    token = next(reversed(run.past.ends), "")
+    floor.host.folder.bury(run.plan.run, run.gate.epoch, token)
+    stand.lock.release()
+    sweep(floor)
+
+
+def sweep(floor: Floor) -> None:
+    """Remove the folders of ended runs whose events and log the server has."""
+    for number, stand in list(floor.stands.items()):
+        run = stand.run
+        is_told = floor.host.outbox.confirmed >= run.last_event
+        if run.gate.is_closed and is_told and stand.stored >= run.log.size:
+            del floor.stands[number]
+            floor.gate.forget(number)
+            floor.host.shipper.forget(number)
+            run.close()
+            floor.host.folder.remove(run.folder)
+
+
+async def _stop(floor: Floor, stand: Stand, failure: Failure) -> None:
+    run = stand.run
+    if run.gate.is_closed or run.past.began_at is None:
+        return
+    if run.step != run.plan.collect:
+        await finish(floor, stand, failure)
+    run.gate.is_busy = True
+    floor.fence(stand, failure.message)
+    await stand.tear_down()
+    if not run.gate.is_closed:
+        _write_end(floor, stand, None)
+        await floor.host.settle(run.journal.file)
+        bury(floor, stand)
+
+
+def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
+    run, gate = stand.run, stand.run.gate
+    event = StepEnded(
+        run=run.plan.run,
+        epoch=gate.epoch,
+        step=run.step,
+        at=datetime.now(UTC),
+        end=StepEnd.FAILED if failure else StepEnd.DONE,
+        next=gate.following(run.step, is_failed=failure is not None),
+        failure=failure,
+    )
+    run.event(floor.host.outbox, Kind.END, event)
+
+
+def _go_on(floor: Floor, stand: Stand) -> None:
+    gate = stand.run.gate
+    gate.idle_since = monotonic()
+    if gate.is_closed:
+        bury(floor, stand)
+    floor.pump()
