@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from labq.domain.deadline import Deadline
 from labq.domain.errors import JobError
-from labq.hw.console import Console
+from labq.hw.console import Console, ConsoleClosedError
 from labq.hw.escapes import EscapeStripper
 
 STEP_BYTES = 4096
@@ -174,7 +174,13 @@ class Expect:
         return last_lines(self._text)
 
     def _read(self, deadline: Deadline) -> bool:
-        chunk = self.console.read(deadline)
+        try:
+            chunk = self.console.read(deadline)
+        except ConsoleClosedError as error:
+            last = self.tail()
+            raise ConsoleClosedError(
+                f"{error}; last on it: {last}" if last else str(error)
+            ) from error
         if chunk is None:
             self.clock = max(self.clock, deadline.at)
             return False

@@ -20,7 +20,7 @@ from labq.actions.steps.unpack import (
     stripped_name,
     unpack_tar,
 )
-from labq.actions.steps.work import Work
+from labq.actions.steps.work import Work, expired
 from labq.config import Settings, load
 from labq.domain.deadline import Deadline, monotonic
 from labq.domain.errors import InfrastructureError, JobError
@@ -113,12 +113,15 @@ class _Fetcher:
             place(source, self.wanted.target, writable=True)
 
     def tried(self) -> None:
-        """Fetch over HTTP; what the lab's side fails at is tried again."""
+        """Fetch over HTTP; what the lab's side fails at is tried again until the time is over."""
+        seconds = self.deadline.remaining()
         for number in range(1, TRIES + 1):
             try:
                 self._stored()
             except InfrastructureError as error:
-                if number == TRIES or self.deadline.is_over():
+                if self.deadline.is_over():
+                    raise expired("http-download", seconds, str(error)) from error
+                if number == TRIES:
                     raise
                 self.work.info(f"{error}; trying again")
                 threading.Event().wait(min(_PAUSE_SECONDS, self.deadline.remaining()))

@@ -20,10 +20,15 @@ from labq.actions.steps.unpack import CHUNK_BYTES
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError, JobError, LabqError
 
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+READ_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
 MOST_REDIRECTS = 10
 SPARE_BYTES = 256 * 1024 * 1024
 """Free space that a download leaves on the disk."""
+
+
+class SlowError(InfrastructureError):
+    """The deadline passed while bytes came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ def fetch(transfer: Transfer, known: Known | None = None) -> Known | None:
     """Download into `target`; returns what was learned, None when `known` is still right.
 
     A `target` that is there already is the start of an earlier try: what is missing is asked for.
-    Raises JobError for what the submitter must mend and InfrastructureError for the rest.
+    Raises SlowError at the deadline, JobError for what the submitter must mend and InfrastructureError for the rest.
     """
     try:
         with _client(transfer) as client, _answer(client, transfer, known) as response:
@@ -66,12 +71,17 @@ def fetch(transfer: Transfer, known: Known | None = None) -> Known | None:
 
 def _client(transfer: Transfer) -> httpx.Client:
     return httpx.Client(
-        timeout=TIMEOUT,
+        timeout=_timeout(transfer.deadline),
         proxy=transfer.proxy or None,
         verify=_trust(),
         follow_redirects=False,
         headers={"User-Agent": f"labq/{__version__}", "Accept-Encoding": "identity"},
     )
+
+
+def _timeout(deadline: Deadline) -> httpx.Timeout:
+    left = max(0.01, deadline.remaining())
+    return httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
 
 
 @lru_cache(maxsize=1)
@@ -162,7 +172,7 @@ def _check_bounds(transfer: Transfer, done: int) -> None:
     if done > transfer.limit:
         raise JobError(f"{transfer.url}: more than {transfer.limit} bytes")
     if transfer.deadline.is_over():
-        raise InfrastructureError(f"{transfer.url}: took too long, {done} bytes came")
+        raise SlowError(f"{transfer.url}: {done} bytes came")
     if done % (64 * CHUNK_BYTES) < CHUNK_BYTES:
         free = shutil.disk_usage(transfer.target.parent).free
         if free < SPARE_BYTES:
