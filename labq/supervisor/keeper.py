@@ -264,6 +264,9 @@ def _started(
 
 
 def _prepare(is_tty: bool) -> None:  # noqa: FBT001 - given by position to partial
+    # What this process was started with (nohup, a shell's `&`) must not reach a terminal.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if is_tty:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)

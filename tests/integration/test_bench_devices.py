@@ -97,8 +97,8 @@ def test_an_emulator_may_speak_on_its_standard_streams(lab):
     console = boot.start(Emulator(argv=argv, channel="main", cwd=lab.folder))
     read_until(console, b"hello from /images/text")
     console.send(b"5\n")
+    read_until(console, b"got 5")
     with pytest.raises(ConsoleClosedError, match="code 0"):
-        read_until(console, b"got 5")
         read_until(console, b"never")
     boot.release()
 
