@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from labq import config
+from labq.cli import choice
 from labq.cli.api import connect
 from labq.cli.device import file as device_file
 from labq.cli.device.fields import show_device
@@ -27,7 +28,7 @@ Examples:
 @click.option("--host", help="The host it hangs on; default: LABQ_HOST, else `local`.")
 @click.option("--tag", "tags", multiple=True, help="A label that jobs may ask for.")
 @click.option("--description", default="", help="For people.")
-@click.option("--health", type=click.Choice(list(DeviceHealth)), default=DeviceHealth.UNKNOWN)
+@click.option("--health", type=choice.of(DeviceHealth), default=DeviceHealth.UNKNOWN.value)
 @json_option
 def command(name: str, file: Path, device_type: str | None, **values: object) -> None:
     """Add the device NAME with the dictionary in FILE (admins; `-`: standard input).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from labq.cli import choice
 from labq.cli.api import connect
 from labq.cli.device.fields import COLUMNS
 from labq.cli.output import json_option, show_rows
@@ -13,8 +14,8 @@ from labq.domain.states import DeviceHealth, DeviceState
 @click.command()
 @click.option("--device-type", help="Of this device type.")
 @click.option("--host", help="On this host.")
-@click.option("--state", type=click.Choice(list(DeviceState)), help="In this state.")
-@click.option("--health", type=click.Choice(list(DeviceHealth)), help="Of this health.")
+@click.option("--state", type=choice.of(DeviceState), help="In this state.")
+@click.option("--health", type=choice.of(DeviceHealth), help="Of this health.")
 @click.option("--tag", help="With this tag.")
 @json_option
 def command(**wanted: str | None) -> None:

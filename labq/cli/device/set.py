@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from labq.cli import choice
 from labq.cli.api import Row, connect
 from labq.cli.device import file as device_file
 from labq.cli.device.fields import show_device
@@ -22,7 +23,7 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--health", type=click.Choice(list(DeviceHealth)), help="What it is fit for.")
+@click.option("--health", type=choice.of(DeviceHealth), help="What it is fit for.")
 @click.option("--reason", default="", help="Why its health changes.")
 @click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="New dictionary.")
 @click.option("--host", help="The host it hangs on.")

@@ -6,6 +6,7 @@ from itertools import islice
 
 import click
 
+from labq.cli import choice
 from labq.cli.api import connect
 from labq.cli.output import Column, age, json_option, show_rows
 from labq.domain.states import JobState, Outcome
@@ -29,8 +30,8 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--state", type=click.Choice(list(JobState)), multiple=True, help="Any of these.")
-@click.option("--outcome", type=click.Choice(list(Outcome)), multiple=True, help="Any of these.")
+@click.option("--state", type=choice.of(JobState), multiple=True, help="Any of these.")
+@click.option("--outcome", type=choice.of(Outcome), multiple=True, help="Any of these.")
 @click.option("--device-type", help="Of this device type.")
 @click.option("--device", help="That ran on this device.")
 @click.option("--host", help="That ran on this host.")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 
+from labq.cli import choice
 from labq.cli.api import Api, Row, connect
 from labq.cli.failures import Misused
 from labq.cli.job import follow as live
@@ -26,7 +27,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("job", type=int)
 @click.option("--follow", is_flag=True, help="Go on until the job has ended.")
-@click.option("--level", type=click.Choice(list(Level)), multiple=True, help="Only these levels.")
+@click.option("--level", type=choice.of(Level), multiple=True, help="Only these levels.")
 @click.option("--plain", is_flag=True, help="The messages alone, without time and level.")
 @click.option("--raw", is_flag=True, help="The log as it is stored, in LAVA's form.")
 @json_option
