@@ -60,7 +60,6 @@ def bare_lab(settings: Settings) -> Iterator[Lab]:
     with redis.Redis.from_url(settings.redis_url, protocol=2) as client:
         yield Lab(settings, engine, client)
     engine.dispose()
-    queue.app.pool.force_close_all()
 
 
 @pytest.fixture
