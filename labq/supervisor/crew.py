@@ -242,8 +242,12 @@ def _ended(pids: Sequence[int] | None) -> list[tuple[int, int]]:
 
 
 def _children() -> list[int]:
-    own = Path("/proc/self/task") / str(os.getpid()) / "children"
-    return [int(pid) for pid in own.read_text().split()]
+    """Return the ids of this process's children; none where the kernel keeps no list of them."""
+    try:
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    except OSError:
+        return []
+    return [int(pid) for pid in text.split()]
 
 
 def _turn_over(log: Path) -> None:

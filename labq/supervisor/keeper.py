@@ -80,13 +80,16 @@ class Keeper:
         self._groups.unlink(missing_ok=True)
 
     def _listen(self) -> socket.socket:
-        self._path.unlink(missing_ok=True)
+        """Listen under another name first: who finds the socket can connect."""
+        draft = self._path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
         listener = socket.socket(
             socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         )
-        listener.bind(os.fspath(self._path))
-        self._path.chmod(0o600)
+        listener.bind(os.fspath(draft))
+        draft.chmod(0o600)
         listener.listen()
+        draft.rename(self._path)
         self._poll.register(listener, select.EPOLLIN)
         return listener
 
@@ -229,7 +232,7 @@ class Keeper:
             for entry in self._entries.values()
             if entry.process and entry.code is None
         ]
-        temporary = self._groups.with_suffix(".new")
+        temporary = self._groups.with_suffix(".json.new")
         temporary.write_text(json.dumps(running))
         temporary.replace(self._groups)
 
