@@ -41,7 +41,9 @@ TROUBLE_PATTERNS = (
     _line(TROUBLE + "kfence", b"BUG: KFENCE:"),
     Alternative(TROUBLE + "oops", re.compile(rb"Oops(?: -|:)[^\r\n]*[\r\n]"), b"Oops"),
     _line(TROUBLE + "warning", b"WARNING: CPU:"),
-    Alternative(TROUBLE + "bug", re.compile(rb"(?:\] |kernel )BUG[: ][^\r\n]*[\r\n]"), b"BUG"),
+    Alternative(
+        TROUBLE + "bug", re.compile(rb"(?:\] |kernel )BUG[: ](?! ?K[A-Z]+:)[^\r\n]*[\r\n]"), b"BUG"
+    ),
     _line(TROUBLE + "invalid-opcode", b"invalid opcode:"),
 )
 
