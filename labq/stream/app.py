@@ -83,7 +83,7 @@ class Streams:
             self._engine,
             (LOG_CHANNEL, JOB_CHANNEL),
             on_notify=self._on_notify,
-            on_connect=self._feeds.refresh_all,
+            on_connect=self._on_connect,
         )
         tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._net())]
         yield
@@ -97,6 +97,10 @@ class Streams:
         while True:
             await asyncio.sleep(_NET_SECONDS)
             self._feeds.refresh_all()
+
+    def _on_connect(self) -> None:
+        self._feeds.refresh_all()
+        self._hub.tell_gap()
 
     def _on_notify(self, channel: str, payload: str) -> None:
         if channel == LOG_CHANNEL:

@@ -73,6 +73,11 @@ class Hub:
         if self._telling is None or self._telling.done():
             self._telling = asyncio.ensure_future(self._tell())
 
+    def tell_gap(self) -> None:
+        """Tell all followers that changes may have been missed: they should look again."""
+        for follower in self._followers:
+            follower.put(event("gap", b"{}"))
+
     async def _tell(self) -> None:
         while self._jobs:
             await asyncio.sleep(_GATHER_SECONDS)

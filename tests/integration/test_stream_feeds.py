@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 from typing_extensions import override
@@ -16,15 +17,18 @@ LINE = b'- {"dt": "x", "lvl": "target", "msg": "hello"}\n'
 
 
 class CountedLogs(Logs):
-    """Counts how often a file is read."""
+    """Counts how often a file is read, and holds reads up while the gate is shut."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.reads = 0
+        self.gate = threading.Event()
+        self.gate.set()
 
     @override
     def read(self, run: int, offset: int, length: int) -> bytes:
         self.reads += 1
+        assert self.gate.wait(10)
         return super().read(run, offset, length)
 
 
@@ -117,6 +121,26 @@ def test_a_reader_that_goes_away_does_not_take_the_piece_along(tmp_path: Path) -
         frame = await stayer
         assert frame is not None
         assert frame.end == len(LINE)
+
+    asyncio.run(scene())
+
+
+def test_a_reader_that_shares_an_older_read_misses_nothing(tmp_path: Path) -> None:
+    async def scene() -> None:
+        shelf = Shelf(tmp_path)
+        shelf.append(LINE[:10])
+        feed = await shelf.feeds.join(1)
+        shelf.logs.gate.clear()
+        first = asyncio.ensure_future(feed.frame(0))
+        await asyncio.sleep(0)
+        shelf.append(LINE[10:])
+        shelf.feeds.log_grew(f"{RUN}:{shelf.stored}")
+        second = asyncio.ensure_future(feed.frame(0))
+        await asyncio.sleep(0)
+        shelf.logs.gate.set()
+        for frame in await asyncio.gather(first, second):
+            assert frame is not None
+            assert frame.end == len(LINE)
 
     asyncio.run(scene())
 

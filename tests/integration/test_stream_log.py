@@ -103,6 +103,13 @@ class Stream:
             session.execute(text("SELECT pg_notify('labq_log', :payload)"), told)
             return row.log_bytes
 
+    def cut_database(self) -> None:
+        """End the connections of the stream process from the database's side."""
+        self.site.change(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'labq stream'"
+        )
+
     def finish(self, job: int) -> None:
         with Session(self.site.engine) as session, session.begin():
             row = session.get_one(Job, job)
@@ -262,15 +269,23 @@ def test_following_goes_on_when_the_database_comes_back(
     with httpx.stream("GET", stream.log_url(job), timeout=LIMIT_SECONDS) as answer:
         events = events_of(answer.iter_lines())
         assert numbers([next(events)]) == [0]
-        with Session(stream.site.engine) as session:
-            session.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND application_name = 'labq stream'"
-                )
-            )
+        stream.cut_database()
         stream.append(run, line(1))
         assert numbers([next(events)]) == [1]
+
+
+def test_changes_are_told_again_when_the_database_comes_back(
+    stream: Stream, site: Site, ann: Person
+) -> None:
+    job = site.job(ann)
+    url = f"{stream.url}/events?ticket={stream.ticket(tickets.EVENTS, ann)}"
+    with httpx.stream("GET", url, timeout=LIMIT_SECONDS) as answer:
+        events = events_of(answer.iter_lines())
+        assert next(events).name == "ready"
+        stream.cut_database()
+        assert next(events).name == "gap"
+        site.change(f"SELECT pg_notify('labq_job', '{job}')")
+        assert json.loads(next(events).data)["id"] == job
 
 
 @pytest.mark.parametrize("ticket", ["", "x", "WyJqb2I6MSJd.aaaa.bbbb"])

@@ -28,7 +28,8 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/events",
-        summary="Follow changes of jobs: redirects to a stream of server-sent events `job`",
+        summary="Follow changes of jobs and their devices: redirects to a stream of server-sent "
+        "events `job`; `gap` when some may be missing, `behind` before a slow reader is let go",
         run=live,
         status=307,
     ),
