@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -17,9 +20,9 @@ from labq.domain.deadline import Deadline
 from labq.services.database import Role, make_engine, session_factory
 from labq.supervisor import postgres
 from labq.supervisor.postgres import Postgres
+from labq.supervisor.servers import DATABASE, POSTGRES
+from labq.supervisor.state import LONGEST_PATH
 
-FOLDER = "postgres"
-DATABASE = "labq"
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
@@ -45,18 +48,31 @@ def reached() -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    folder = settings.state / FOLDER
+    folder = settings.state / POSTGRES
     if not (folder / "PG_VERSION").exists():
         raise Misused(
             f"no database: LABQ_DATABASE_URL is not set and {settings.state} has none "
             "(start `labq up` once, or set LABQ_STATE)"
         )
-    server = postgres.prepare(folder)
-    if server.is_ready():
-        yield server.url(DATABASE)
+    with _short(folder) as place:
+        server = postgres.prepare(place)
+        if server.is_ready():
+            yield server.url(DATABASE)
+            return
+        with _running(server):
+            yield server.url(DATABASE)
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[Path]:
+    """Give a path to the folder that is short enough for the socket in it: a link if need be."""
+    if len(os.fsencode(folder)) <= LONGEST_PATH:
+        yield folder
         return
-    with _running(server):
-        yield server.url(DATABASE)
+    with tempfile.TemporaryDirectory(prefix="labq-") as place:
+        link = Path(place) / folder.name
+        link.symlink_to(folder)
+        yield link
 
 
 @contextmanager

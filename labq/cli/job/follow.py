@@ -67,7 +67,8 @@ def parse(text: str) -> Iterator[LogRecord]:
 def show(record: LogRecord, *, is_plain: bool = False) -> None:
     """Print a record for eyes; plain is the message alone."""
     message = record.message if isinstance(record.message, str) else json.dumps(record.message)
-    text = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in message)
+    kept = message.rstrip("\r\n")
+    text = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in kept)
     if is_plain:
         click.echo(text)
         return

@@ -12,9 +12,10 @@ from pydantic import field_validator
 from labq.domain.verdicts import Verdict
 from labq.services import case_list, job_view
 from labq.services.export import ExportedCase
+from labq.services.job_view import SuiteCount
 from labq.web.endpoint import Call, Page
 from labq.web.parsing import Input, Text
-from labq.web.rendering import render
+from labq.web.rendering import Share, render, shares
 
 FORMATS = ("json", "yaml", "csv", "junit")
 
@@ -52,12 +53,24 @@ def results(call: Call, job_id: int, query: ResultsQuery) -> str:
         "job_results.html",
         job=found,
         tab="results",
+        bars={suite.name: _bar(suite) for suite in found.suites},
         groups=_groups(page.items),
         query=query,
         verdicts=tuple(Verdict),
         formats=FORMATS,
         next=_address(job_id, query, page.next) if page.next else None,
         first=_address(job_id, query, None) if query.after else None,
+    )
+
+
+def _bar(suite: SuiteCount) -> list[Share]:
+    return shares(
+        (
+            ("good", suite.passed),
+            ("bad", suite.failed),
+            ("warn", suite.skipped),
+            ("idle", suite.unknown),
+        )
     )
 
 
