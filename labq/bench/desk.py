@@ -83,11 +83,13 @@ class Desk:
             pass
         except (InfrastructureError, asyncio.LimitOverrunError) as error:
             log.warning("a worker is not understood: %s", error)
-        finally:
-            if self._task:
-                self._task.cancel()
-            office.left(self)
-            self._writer.close()
+        except Exception:
+            log.exception("a worker's connection")
+        # Not when this is canceled: a bench that leaves its runs to the next one loses no hold.
+        if self._task:
+            self._task.cancel()
+        office.left(self)
+        self._writer.close()
 
     def _take(self, request: Request, office: Office) -> None:
         if self.is_fenced:

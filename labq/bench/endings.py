@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from labq.bench.gate import Gate
@@ -118,7 +120,11 @@ def sweep(floor: Floor) -> None:
             floor.gate.forget(number)
             floor.host.shipper.forget(number)
             run.close()
-            floor.host.folder.remove(run.folder)
+            floor.start(_delete(floor.host.folder.take_away(run.folder)))
+
+
+async def _delete(folder: Path) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _stop(floor: Floor, stand: Stand, failure: Failure) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labq.bench.disk import Disk
 from labq.bench.outbox import Outbox
@@ -25,6 +26,13 @@ class Host:
     shipper: Shipper
     keeper: KeeperClient
     limits: Mapping[Queue, int]
+    _settling: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def settle_soon(self, journal: int) -> None:
+        """Do `settle` without waiting: for events that nobody is answered for."""
+        task = asyncio.get_running_loop().create_task(self.settle(journal))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     async def settle(self, journal: int) -> None:
         """Put the newest event of a journal on disk, then let it be shipped."""

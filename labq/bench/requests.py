@@ -40,7 +40,7 @@ async def do_request(stand: Stand, host: Host, request: Request) -> int | None:
         case Log():
             return run.say(request.level, request.message, request.number)
         case Result():
-            return await _report(run, host, request)
+            return _report(run, host, request)
         case Remember():
             await asyncio.to_thread(_remember, run, request)
         case Child():
@@ -71,7 +71,7 @@ def _remember(run: BenchRun, request: Remember) -> None:
     write_synced(run.folder / "remembered.json", json.dumps(values).encode())
 
 
-async def _report(run: BenchRun, host: Host, request: Result) -> int:
+def _report(run: BenchRun, host: Host, request: Result) -> int:
     """Write a result as a durable event, once."""
     if request.number in run.emissions.lines:
         return run.emissions.lines[request.number]
@@ -80,7 +80,7 @@ async def _report(run: BenchRun, host: Host, request: Result) -> int:
     line = run.log.lines.count
     event = _event(run, request.result, line)
     run.event(host.outbox, Kind.RESULT, event, number=request.number, line=line)
-    await asyncio.shield(host.settle(run.journal.file))
+    host.settle_soon(run.journal.file)
     return line
 
 

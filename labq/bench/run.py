@@ -224,8 +224,9 @@ class BenchRun:
 
 def primary_channel(plan: Plan) -> str:
     """Return the channel whose lines have the level `target`."""
-    names = [console.channel for console in plan.consoles if console.primary]
-    return names[0] if names else ""
+    if not plan.consoles:
+        return ""
+    return max(plan.consoles, key=lambda console: console.primary).channel
 
 
 def _cases(records: Iterable[Record], step: int) -> Counter[Case]:

@@ -86,11 +86,11 @@ class HostFolder:
         """Tell whether the run has ended on this host."""
         return (self.tombstones / str(run)).exists()
 
-    def remove(self, folder: Path) -> None:
-        """Remove a run's folder: it is gone under its name at once."""
+    def take_away(self, folder: Path) -> Path:
+        """Take a run's folder out of sight, and return what is to be deleted."""
         away = folder.with_name(f".gone-{folder.name}")
         folder.rename(away)
-        shutil.rmtree(away, ignore_errors=True)
+        return away
 
     def clear_tombstones(self) -> None:
         """Remove tombstones older than any message can be."""

@@ -36,7 +36,8 @@ from labq.domain.events import HoldState, Report
 REPORT_SECONDS = 5.0
 IDLE_REPORT_SECONDS = 0.5
 COALESCE_SECONDS = 0.03
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.5
+LAST_WORDS_SECONDS = 0.5
 KEEPER_SECONDS = 10.0
 THREADS = 256
 
@@ -84,9 +85,10 @@ async def _serve(settings: Settings, folder: HostFolder) -> None:
         intake.last,
         lambda entries: loop.call_soon_threadsafe(intake.put, entries),
     )
-    async with await _listening(settings, bench):
-        await _work(bench, intake, reader)
-    shipper.stop(1.0)
+    server = await _listening(settings, bench)
+    await _work(bench, intake, reader)
+    server.close()
+    shipper.stop(LAST_WORDS_SECONDS)
     host.disk.stop()
 
 

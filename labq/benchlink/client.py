@@ -189,7 +189,7 @@ class BenchPower(Power):
 
 
 def _primary(plan: Plan) -> str:
-    for console in plan.consoles:
-        if console.primary:
-            return console.channel
-    raise InfrastructureError(f"the device {plan.device} has no console")
+    """Return the channel that is marked primary, or the first one."""
+    if not plan.consoles:
+        raise InfrastructureError(f"the device {plan.device} has no console")
+    return max(plan.consoles, key=lambda console: console.primary).channel

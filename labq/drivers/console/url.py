@@ -1,7 +1,4 @@
-"""A console behind a URL: `unix:///path`, `socket://host:port`, a serial port, `rfc2217://...`.
-
-A serial port may carry its speed: `/dev/ttyUSB0?baud=9600` (115200 without it).
-"""
+"""A console behind a URL (`labq.hw.params.url`); what pyserial alone knows is bridged."""
 
 from __future__ import annotations
 
@@ -9,17 +6,16 @@ import contextlib
 import os
 import socket
 import threading
-from urllib.parse import parse_qs, urlsplit
 
 import serial
 from typing_extensions import override
 
-from labq.domain.errors import ConfigurationError, InfrastructureError
+from labq.domain.errors import InfrastructureError
 from labq.domain.plan import ConsoleSpec
 from labq.hw.driver import ConsoleDriver, Place
+from labq.hw.params.url import BAUD, ConsoleUrl, parse_url
 
 CONNECT_SECONDS = 10.0
-BAUD = 115200
 _POLL_SECONDS = 0.05
 FAKE = ConsoleSpec(channel="main", kind="url", url="loop://")
 """A device that says what it is told."""
@@ -32,39 +28,36 @@ class UrlConsole(ConsoleDriver):
 
     @override
     def open(self, spec: ConsoleSpec, place: Place) -> int:
-        """Connect; raises InfrastructureError when nothing answers."""
-        if not spec.url:
-            raise ConfigurationError(f"console {spec.channel} of kind url has no url")
+        """Connect; raises ConfigurationError, InfrastructureError when nothing answers."""
+        where = parse_url(spec.url)
         try:
-            return _open(spec.url)
+            return _open(where)
         except (OSError, ValueError, serial.SerialException) as error:
             raise InfrastructureError(f"cannot open console {spec.url}: {error}") from error
 
 
-def _open(url: str) -> int:
-    parts = urlsplit(url)
-    match parts.scheme:
+def _open(where: ConsoleUrl) -> int:
+    match where.scheme:
         case "unix":
-            link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            link.settimeout(CONNECT_SECONDS)
-            with contextlib.ExitStack() as stack:
-                stack.callback(link.close)
-                link.connect(parts.path)
-                stack.pop_all()
-            return link.detach()
+            return _connect_unix(where.path)
         case "socket":
-            address = (parts.hostname or "", parts.port or 0)
-            return socket.create_connection(address, CONNECT_SECONDS).detach()
+            return socket.create_connection((where.host, where.port), CONNECT_SECONDS).detach()
         case "":
-            return _open_port(parts.path, parse_qs(parts.query))
+            with serial.Serial(where.path, where.baud, timeout=0) as port:
+                return os.dup(port.fileno())
         case _:
-            return _open_bridge(url)
+            return _open_bridge(where.url)
 
 
-def _open_port(path: str, options: dict[str, list[str]]) -> int:
-    baud = int(options.get("baud", [str(BAUD)])[0])
-    with serial.Serial(path, baud, timeout=0) as port:
-        return os.dup(port.fileno())
+def _connect_unix(path: str) -> int:
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.settimeout(CONNECT_SECONDS)
+    try:
+        link.connect(path)
+    except OSError:
+        link.close()
+        raise
+    return link.detach()
 
 
 def _open_bridge(url: str) -> int:
