@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import cast
 
 import redis
@@ -52,7 +53,7 @@ def read_streams(
     found = client.xread(
         cast("dict[KeyT, StreamIdT]", dict(positions)),
         count=count,
-        block=max(int(wait_seconds * 1000), 1) if wait_seconds > 0 else None,
+        block=ceil(wait_seconds * 1000) if wait_seconds > 0 else None,
     )
     streams = cast("list[tuple[bytes, StreamEntries]]", found)
     return [(stream.decode(), entries) for stream, entries in streams]

@@ -83,9 +83,9 @@ class Uplink:
     def run(self) -> None:
         """Work until the term ends; raises when the database or Redis fails."""
         while not self._lead.stop.is_set():
-            self._turn()
+            self.turn()
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Wait for something from any host, and do what is due."""
         self._list_hosts()
         if not self._lines:

@@ -14,6 +14,7 @@ import redis
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from labq.conductor.lead import Lead
 from labq.conductor.serve import Conductor
 from labq.config import Settings
 from labq.domain.errors import Failure
@@ -36,8 +37,9 @@ from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.run import Run, Step
 from labq.queue import queued_ids
-from labq.services import devices, hosts, jobs, users
+from labq.services import devices, hosts, jobs, leader, users
 from labq.services.devices import NewDevice
+from labq.services.leader import Term
 from labq.services.users import NewUser
 from labq.services.visibility import Viewer
 from labq.streams import (
@@ -165,6 +167,22 @@ class Lab:
     def is_finished(self, job: int) -> bool:
         return self.job(job).state is JobState.FINISHED
 
+    def run_by_id(self, run: int) -> Run:
+        with Session(self.engine) as session:
+            return session.get_one(Run, run)
+
+    def generation(self) -> str:
+        return (self.client.get(GENERATION_KEY) or b"").decode()
+
+    def lead(self, holder: str = "test") -> Lead:
+        """Take the lead and return its term."""
+
+        def take() -> Term | None:
+            with Session(self.engine) as session, session.begin():
+                return leader.take(session, holder)
+
+        return Lead(self.engine, eventually(take, "the lead"))
+
     def sent_run(self, job: int) -> Run | None:
         """Return the job's run once its sending is noted."""
         run = self.run_of(job)
@@ -206,7 +224,7 @@ class Lab:
             "number": self.number,
             "sequence": self.sequence,
             "order": entries[0][0].decode() if entries else "0-0",
-            "generation": (self.client.get(GENERATION_KEY) or b"").decode(),
+            "generation": self.generation(),
             "at": datetime.now(UTC),
             "version": "1",
             "runs": runs,
