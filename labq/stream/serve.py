@@ -23,6 +23,8 @@ def main() -> None:
     settings = load()
     log.setup("stream", settings)
     statsd.setup(settings)
+    if not settings.database_url:
+        raise ConfigurationError("LABQ_DATABASE_URL is not set")
     if not settings.secret_key:
         raise ConfigurationError("LABQ_SECRET_KEY is not set: tickets need it")
     asyncio.run(_serve(settings))

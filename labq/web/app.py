@@ -33,9 +33,11 @@ class IdConverter(IntegerConverter):
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
-    """Return the application; raises ConfigurationError without a secret key."""
+    """Return the application; raises ConfigurationError without a secret key and a Redis."""
     if not settings.secret_key:
         raise ConfigurationError("LABQ_SECRET_KEY is not set: cookies and tickets need it")
+    if not settings.redis_url:
+        raise ConfigurationError("LABQ_REDIS_URL is not set: attempts to log in are counted there")
     app = Flask("labq.web")
     app.secret_key = settings.secret_key
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES

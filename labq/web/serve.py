@@ -28,6 +28,8 @@ def main() -> None:
     settings = load()
     log.setup("web", settings)
     statsd.setup(settings)
+    if not settings.database_url:
+        raise ConfigurationError("LABQ_DATABASE_URL is not set")
     app = create_app(settings, make_engine(settings.database_url, Role.WEB))
     server = _listen(app, settings)
     signal.signal(signal.SIGTERM, _stop)

@@ -99,3 +99,25 @@ def _run(url: URL, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.mark.parametrize("part", ["web", "stream"])
+@pytest.mark.parametrize("missing", ["LABQ_DATABASE_URL", "LABQ_SECRET_KEY"])
+def test_a_part_without_a_setting_names_it(part: str, missing: str) -> None:
+    given = {
+        "LABQ_DATABASE_URL": "postgresql://labq@127.0.0.1:1/none",
+        "LABQ_REDIS_URL": "redis://127.0.0.1:1",
+        "LABQ_SECRET_KEY": "x",
+        missing: "",
+    }
+    command = [sys.executable, "-c", f"from labq.{part}.serve import main; main()"]
+    found = subprocess.run(
+        command,
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert found.returncode != 0
+    assert f"ConfigurationError: {missing} is not set" in found.stderr
