@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from labq.queue import CORE
+from labq.tasks import notify
 from labq.tasks.worker import serve
 
 THREADS = 8
-TASKS: tuple[str, ...] = ("notify",)
-"""Modules of `labq.tasks` with tasks of the queue `core`."""
+TASKS = (notify.__name__,)
 
 
 def main() -> int:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+from celery.signals import setup_logging
+
+from labq import log, statsd
+from labq.config import Settings, load
 from labq.queue import app
 
 THREADS = 256
@@ -13,19 +19,29 @@ THREADS = 256
 def serve(name: str, queues: Sequence[str], tasks: Sequence[str], threads: int = THREADS) -> int:
     """Consume the queues until a signal ends the worker; returns its exit code.
 
+    `tasks` are the names of modules that have the tasks.
+
     Threads may still be at work then: the caller ends the process with `os._exit`.
     """
+    settings = load()
+    statsd.setup(settings)
+    # Celery leaves logging alone when somebody answers this signal.
+    setup_logging.connect(partial(_log_as, name.partition("@")[0], settings), weak=False)
     worker = app.Worker(
         hostname=name,
         pool="threads",
         concurrency=threads,
         queues=list(queues),
-        include=[f"labq.tasks.{task}" for task in tasks],
-        loglevel="WARNING",
+        include=list(tasks),
         quiet=True,
+        redirect_stdouts=False,
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
     )
     worker.start()
     return worker.exitcode or 0
+
+
+def _log_as(part: str, settings: Settings, **_signal: Any) -> None:
+    log.setup(part, settings)
