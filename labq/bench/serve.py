@@ -30,7 +30,7 @@ from labq.bench.slots import limits
 from labq.benchlink.keeper import ExitWatch, KeeperClient
 from labq.config import Settings, load
 from labq.domain.deadline import Deadline, monotonic
-from labq.domain.errors import ConfigurationError, InfrastructureError
+from labq.domain.errors import ConfigurationError, InfrastructureError, LabqError
 from labq.domain.events import HoldState, Report
 
 REPORT_SECONDS = 5.0
@@ -40,17 +40,23 @@ STOP_SECONDS = 3.5
 LAST_WORDS_SECONDS = 0.5
 KEEPER_SECONDS = 10.0
 THREADS = 256
+CANNOT_START = 2
 
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Run the bench of this host until SIGTERM or SIGINT."""
+def main() -> int:
+    """Run the bench of this host until a signal; return 2 when it cannot be started."""
     settings = load()
     logging_setup.setup("bench", settings)
-    folder = HostFolder(settings.bench_folder)
-    with _alone(folder):
-        asyncio.run(_serve(settings, folder))
+    try:
+        folder = HostFolder(settings.bench_folder)
+        with _alone(folder):
+            asyncio.run(_serve(settings, folder))
+    except (OSError, LabqError) as error:
+        log.error("the bench cannot be started: %s", error)  # noqa: TRY400 - the line says it all
+        return CANNOT_START
+    return 0
 
 
 @contextlib.contextmanager

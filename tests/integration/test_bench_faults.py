@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -328,3 +329,73 @@ def test_an_unreadable_run_folder_is_set_aside(lab):
     lab.step(2, 0).release()
     assert len(list((lab.folder / "unreadable").iterdir())) == 1
     assert [path.name for path in (lab.folder / "runs").iterdir()] == ["2"]
+
+
+def test_a_bench_that_leaves_on_sighup_loses_no_hold(lab):
+    lab.announce(a_plan(1))
+    boot = lab.step(1, 0)
+    console = boot.console()
+    lab.bench.send_signal(signal.SIGHUP)
+    assert lab.bench.wait(6) == 0
+    lab.start_bench()
+    console.send(b"still\n")
+    read_until(console, b"did still")
+    assert boot.end() == 1
+    boot.release()
+    until(lambda: lab.of_kind(1, "ended"))
+    assert [event.begins for event in lab.of_kind(1, "began")] == [1]
+
+
+def test_a_second_bench_of_a_host_folder_is_refused(lab):
+    second = lab._spawn("-c", "from labq.bench.serve import main; raise SystemExit(main())")
+    assert second.wait(20) == 2
+    assert "another bench" in (lab.folder / "output").read_text()
+    lab.announce(a_plan(1))
+    lab.step(1, 0).release()
+
+
+def test_a_torn_journal_and_outbox_are_cut_and_the_run_goes_on(lab):
+    lab.announce(a_plan(1))
+    boot = lab.step(1, 0)
+    boot.console().send(b"one\n")
+    assert boot.end() == 1
+    boot.release()
+    lab.kill_bench()
+    for name in ("runs/1/journal", "outbox"):
+        with (lab.folder / name).open("ab") as file:
+            file.write(b"\x50\x00\x00\x00half")
+    lab.start_bench()
+    test = lab.step(1, 1)
+    test.report(CaseResult(suite="s", case="one", verdict=Verdict.PASS))
+    assert test.end() == 2
+    test.release()
+    until(lambda: len(lab.events) == 5)
+
+
+def test_an_event_that_only_the_outbox_has_is_put_into_the_journal(lab):
+    lab.confirms = False
+    lab.announce(a_plan(1))
+    boot = lab.step(1, 0)
+    size = (lab.folder / "runs/1/journal").stat().st_size
+    assert boot.end() == 1
+    boot.release()
+    lab.kill_bench()
+    os.truncate(lab.folder / "runs/1/journal", size)
+    lab.start_bench()
+    assert lab.begin(1, 0) is None
+    assert lab.step(1, 1).end() == 2
+
+
+def test_an_event_that_only_the_journal_has_never_happened(lab):
+    lab.confirms = False
+    lab.announce(a_plan(1))
+    boot = lab.step(1, 0)
+    size = (lab.folder / "outbox").stat().st_size
+    assert boot.end() == 1
+    boot.release()
+    lab.kill_bench()
+    os.truncate(lab.folder / "outbox", size)
+    lab.start_bench()
+    again = lab.step(1, 0)
+    assert again.end() == 1
+    again.release()
