@@ -158,15 +158,12 @@ def _placed_option(option: str) -> str:
 
 def _typed(client: Client, number: int) -> Iterator[str]:
     """Yield the boot loader's commands of a job, with the bare script's file names."""
-    lines = [line["msg"] for line in client.lines(number) if line["lvl"] == "input"]
-    for line in map(str, lines):
-        text = line.strip()
-        if not text or text == "root":
-            continue
-        if text in COMMANDS:
-            break
-        words = text.split()
-        if words[0] in ("tftp", "tftpboot"):
-            is_kernel = "kernel" in words[1]
-            words[-1] = "kernel" if is_kernel else "ramdisk"
-        yield " ".join(words)
+    files = iter(("kernel", "ramdisk"))
+    lines = [str(line["msg"]).strip() for line in client.lines(number) if line["lvl"] == "input"]
+    for line in lines:
+        words = line.split()
+        if line in COMMANDS:
+            return
+        if line and line != boards.LOGIN["username"]:
+            is_fetch = words[0] == "tftp"
+            yield " ".join([*words[:-1], next(files)] if is_fetch else words)

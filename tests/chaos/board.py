@@ -84,23 +84,14 @@ def add(server: Server, folder: Path, name: str) -> Board:
         script=shlex.quote(str(script)),
         power_off=_quoted(wait_for_file(board.gate("collect"))),
     )
-    _cli(server, "device", "add", name, "--type", TYPE, "--file", "-", stdin=template)
-    _cli(server, "device", "set", name, "--health", "good", "--reason", "new")
+    words = ("device", "add", name, "-", "--type", TYPE, "--health", "good")
+    done = server.cli(*words, stdin=template)
+    assert done.returncode == 0, (done.stdout, done.stderr)
     return board
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def add_type(server: Server) -> None:
-    """Add the type of these devices."""
-    _cli(server, "device-type", "add", TYPE)
-
-
-def _cli(server: Server, *words: str, stdin: str = "") -> None:
-    done = server.cli(*words, stdin=stdin)
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
 
 
 def job(board: Board, files: FileServer) -> str:

@@ -31,7 +31,7 @@ class Ground:
 
     def board(self) -> Board:
         """Return a new device of this test's own."""
-        name = f"recorder-{next(self.numbers)}"
+        name = f"{self.folder.name}-{next(self.numbers)}"
         return boards.add(self.server, self.folder / name, name)
 
 
@@ -49,7 +49,6 @@ def chaos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ser
     served = folder / "files"
     served.mkdir()
     with serve(served) as files, running(folder, "shell=1") as server:
-        boards.add_type(server)
         yield server, files
 
 
@@ -60,5 +59,5 @@ def ground(
     """Return the labq of these tests with a folder for this test's devices."""
     server, files = chaos_server
     client = Client(server.url, server.token)
-    yield Ground(server, client, files, tmp_path_factory.mktemp("boards"))
+    yield Ground(server, client, files, tmp_path_factory.mktemp("recorder"))
     client.close()
