@@ -52,7 +52,7 @@ class LogStore:
         """Work until the term ends; raises when the database, Redis or the disk fails."""
         try:
             while not self._lead.stop.is_set():
-                self._turn()
+                self.turn()
         finally:
             for writer in self._writers.values():
                 writer.close()
@@ -68,7 +68,7 @@ class LogStore:
             self._files.adopt(run)
             return True
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Wait for chunks of any host, and store what came."""
         self._list_hosts()
         if not self._positions:

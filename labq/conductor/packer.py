@@ -30,18 +30,19 @@ class Packer:
         """Work until `ended`; what could not be packed is tried again in the next pass."""
         while not ended.wait(PASS_SECONDS):
             try:
-                self._pack_quiet(ended)
+                self.pack_quiet(ended)
             except LostLeadershipError:
                 return
             except (DBAPIError, OSError) as error:
                 log.warning("logs stay unpacked for now: %s", error)
 
-    def _pack_quiet(self, ended: threading.Event) -> None:
+    def pack_quiet(self, ended: threading.Event | None = None) -> None:
+        """Do one pass, which `ended` cuts short."""
         with self._lead.reading() as session:
             quiet = logs.find_quiet(session, datetime.now(UTC))
         packed = []
         for run, length in quiet:
-            if ended.is_set():
+            if ended and ended.is_set():
                 break
             if not self._files.pack(run, length) or self._store.adopt(run, length):
                 packed.append((run, length))
