@@ -46,7 +46,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedCase:
-    """One test case with the names of its suite and job."""
+    """One test case with the names of its suite and job; its signal stood in log line `line`."""
 
     id: int
     job: int
@@ -57,6 +57,7 @@ class ExportedCase:
     measurement: Decimal | None = None
     units: str = ""
     test_set: str | None = None
+    line: int | None = None
     start_line: int | None = None
     end_line: int | None = None
     details: Mapping[str, object] = field(default_factory=dict)
@@ -97,6 +98,7 @@ def select_cases(job: int) -> Select[*tuple[Any, ...]]:
             TestCase.measurement,
             TestCase.units,
             TestCase.test_set,
+            TestCase.line,
             TestCase.start_line,
             TestCase.end_line,
             TestCase.details,
@@ -160,6 +162,7 @@ def typed_dict(case: ExportedCase) -> dict[str, object]:
         "measurement": None if case.measurement is None else _plain(case.measurement),
         "units": case.units,
         "logged_at": case.logged_at.isoformat(),
+        "line": case.line,
         "start_line": case.start_line,
         "end_line": case.end_line,
         "metadata": case.metadata,

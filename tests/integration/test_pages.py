@@ -273,6 +273,23 @@ def test_a_token_is_shown_once_and_can_be_revoked(site: Site, user: FlaskClient)
     assert site.client.get("/api/v1/system/whoami", headers=headers).status_code == 401
 
 
+def test_an_admin_takes_a_device_and_a_host_out_of_service_with_a_reason(
+    site: Site, boss: FlaskClient, user: FlaskClient
+) -> None:
+    site.device()
+    form = {"health": "maintenance", "reason": "new <b>fan</b>"}
+    for path, shown in (("/devices/board-1", "/devices/board-1"), ("/hosts/rack", "/hosts")):
+        refused = user.post(
+            f"{path}/health", data={**form, "csrf_token": _csrf(user.get("/").text)}
+        )
+        assert refused.status_code == 403
+        token = _csrf(boss.get(shown).text)
+        assert boss.post(f"{path}/health", data={**form, "csrf_token": token}).status_code == 303
+        assert "<option selected>maintenance" in boss.get(shown).text
+    page = boss.get("/devices/board-1").text
+    assert "new &lt;b&gt;fan&lt;/b&gt;" in page
+
+
 def test_lavas_addresses_lead_to_the_pages(site: Site, ann: Person) -> None:
     job = site.job(ann)
     assert site.client.get(f"/scheduler/job/{job}").headers["Location"] == f"/jobs/{job}"

@@ -26,6 +26,7 @@ CASE = ExportedCase(
     measurement=Decimal("12.5000000000"),
     units="MB/s",
     test_set="disk",
+    line=11,
     start_line=10,
     end_line=12,
     details={"level": "3.1"},

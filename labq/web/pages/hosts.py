@@ -1,15 +1,48 @@
-"""`/hosts`: lab hosts with their slots."""
+"""`/hosts`: lab hosts with their slots; an admin sets whether they may be given work."""
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+from flask import Response
+from pydantic import Field
+
+from labq.domain.states import HostHealth
 from labq.services import host_view
-from labq.web.endpoint import Call, Page
+from labq.services import hosts as host_changes
+from labq.services.transitions import By
+from labq.web.endpoint import Call, Level, Page
+from labq.web.parsing import Input, Text
 from labq.web.rendering import render
+
+
+class HealthForm(Input):
+    """The new health, and why."""
+
+    health: HostHealth
+    reason: Text = Field(default="", max_length=1000)
 
 
 def hosts(call: Call) -> str:
     """Show the hosts."""
-    return render(call, "hosts.html", hosts=host_view.find_page(call.session).items)
+    found = host_view.find_page(call.session).items
+    return render(call, "hosts.html", hosts=found, healths=tuple(HostHealth))
 
 
-PAGES = (Page(path="/hosts", run=hosts),)
+def set_health(call: Call, name: str, form: HealthForm) -> Response:
+    """Change the host's health and show it."""
+    by = By(call.viewer.name, call.now, form.reason)
+    host_changes.set_health(call.session, name, form.health, by)
+    return Response(status=303, headers={"Location": f"/hosts#{quote(name)}"})
+
+
+PAGES = (
+    Page(path="/hosts", run=hosts),
+    Page(
+        path="/hosts/<name>/health",
+        run=set_health,
+        method="POST",
+        level=Level.ADMIN,
+        form=HealthForm,
+    ),
+)
