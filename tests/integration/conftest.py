@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from sqlalchemy import event
 
 from labq import queue
 from labq.config import Settings
@@ -68,3 +69,16 @@ def lab(bare_lab: Lab) -> Lab:
     bare_lab.prepare()
     bare_lab.online()
     return bare_lab
+
+
+@pytest.fixture
+def statements(lab: Lab) -> Iterator[list[str]]:
+    """Return the SQL statements that the lab's engine runs from now on."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    event.listen(lab.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(lab.engine, "before_cursor_execute", note)
