@@ -44,6 +44,7 @@ class FakeConsole:
     ) -> None:
         self.channel = channel
         self.sent: list[bytes] = []
+        self.sent_at: list[float] = []
         self.closes = closes
         self._answer = answer
         self._clock = 0.0
@@ -78,6 +79,7 @@ class FakeConsole:
     def send(self, data: bytes, delay: float = 0.0) -> None:
         """Record the bytes and queue the answer."""
         self.sent.append(data)
+        self.sent_at.append(self._clock)
         self._clock += delay * len(data)
         self.say(*self._answer(data))
 

@@ -244,7 +244,7 @@ def packed(data: bytes, kind: str, folder: Path) -> bytes:
             add_header(file, "arm64")
             return file.read_bytes()
         case _:
-            return data
+            return data + b"\0"
 
 
 def unpacked(data: bytes, kind: str) -> bytes:

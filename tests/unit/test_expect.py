@@ -12,7 +12,7 @@ from labq.domain.deadline import Deadline
 from labq.domain.errors import JobError
 from labq.hw.console import ConsoleClosedError
 from labq.hw.escapes import EscapeStripper
-from labq.hw.expect import Expect, alternative, required_text
+from labq.hw.expect import STEP_BYTES, Expect, alternative, required_text
 from labq.hw.fake import FakeConsole, Say
 
 LATER = Deadline(60.0)
@@ -62,7 +62,9 @@ def test_escape_sequences_do_not_hide_a_prompt() -> None:
 
 
 def test_a_prompt_at_the_end_is_not_seen_within_a_line() -> None:
-    expect = Expect(FakeConsole([b"# not yet" + b"\n" + b"x" * 20_000 + b"\n# "]))
+    expect = Expect(
+        FakeConsole([b"\n" + b"x" * (STEP_BYTES - 3) + b"# y" + b"x" * 20_000 + b"\n# "])
+    )
     found = expect.wait([alternative("prompt", "# $")], LATER)
     assert found is not None
     assert found.before.endswith(b"x\n")

@@ -105,11 +105,21 @@ def test_a_case_carries_measurement_units_set_and_lines() -> None:
 
 def test_a_definition_without_its_end_fails_and_the_next_goes_on() -> None:
     session = shell_session(
-        [START, b"<LAVA_SIGNAL_STARTRUN 1_more 7_3.0.1>\n<LAVA_SIGNAL_ENDRUN 1_more 7_3.0.1>", EXIT]
+        [
+            START,
+            b"<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=seen RESULT=pass>",
+            b"<LAVA_SIGNAL_STARTRUN 1_more 7_3.0.1>\n<LAVA_SIGNAL_ENDRUN 1_more 7_3.0.1>",
+            EXIT,
+        ]
     )
-    run(session, RunFacts(name="0_smoke", uuid="7_3.0.0"), RunFacts(name="1_more", uuid="7_3.0.1"))
-    assert verdict(session, "lava/0_smoke") is Verdict.FAIL
-    assert verdict(session, "lava/1_more") is Verdict.PASS
+    first = RunFacts(name="0_smoke", uuid="7_3.0.0", expected=("seen", "missing"))
+    run(session, first, RunFacts(name="1_more", uuid="7_3.0.1"))
+    assert [(one.suite, one.case, one.verdict) for one in session.results[:4]] == [
+        ("0_smoke", "seen", Verdict.PASS),
+        ("0_smoke", "missing", Verdict.FAIL),
+        ("lava", "0_smoke", Verdict.FAIL),
+        ("lava", "1_more", Verdict.PASS),
+    ]
 
 
 def test_a_definition_that_never_started_fails_with_its_expected_cases() -> None:
