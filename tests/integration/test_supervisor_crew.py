@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from labq.supervisor.crew import pause_before
-from tests.lab.processes import tree
+from tests.lab.processes import Process, tree
 from tests.lab.waiting import until
 
 
@@ -34,9 +34,13 @@ def crew(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.
     process.kill()
     process.wait()
     process.stdout.close()
-    for child in below:
+    _kill(below)
+
+
+def _kill(processes: Iterable[Process]) -> None:
+    for process in processes:
         with suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def _find(crew: subprocess.Popen[str], command: str) -> int | None:
@@ -110,8 +114,10 @@ def test_a_second_interrupt_does_not_wait_for_what_will_not_end(
 
 def test_a_killed_supervisor_takes_its_parts_along(crew: subprocess.Popen[str]) -> None:
     part = _wait_for(crew, "sleep 1003")
+    below = tree(crew.pid)[1:]
     crew.kill()
     until(lambda: not Path(f"/proc/{part}").exists(), "the part ends", 10)
+    _kill(below)
 
 
 def test_output_of_a_part_goes_to_its_log(crew: subprocess.Popen[str], tmp_path: Path) -> None:
