@@ -168,3 +168,8 @@ def test_a_killed_test_goes_on_from_its_journal_and_reports_once(runs: Runs) -> 
     assert names.count("0_smoke") == 1
     typed = [text for text in runs.lab.messages(plan.run, "input") if "lava-test-runner" in text]
     assert len(typed) == 1
+
+
+def test_a_definition_without_a_boot_or_deploy_before_it_is_refused(runs: Runs) -> None:
+    ended = runs.run([definition("true")])
+    assert ended.failure.startswith("Job: no overlay was made for this test")

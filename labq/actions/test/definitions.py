@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 
 from labq.actions.method import Method
 from labq.actions.parameters import Parameters
-from labq.actions.steps.bring import bring_overlay, test_facts
+from labq.actions.steps.bring import test_facts
 from labq.actions.steps.dictionary import texts
 from labq.actions.steps.shell import Shell
 from labq.actions.steps.work import Work, namespaced
@@ -79,7 +79,6 @@ def run(session: Session, _parameters: DefinitionsParameters) -> None:
     expect = Expect(session.console())
     work = Work(session, clock=lambda: expect.clock)
     with work.block("lava-test-retry"):
-        bring_overlay(work, fetch=True)
         stage = session.step.stage or 0
         definitions = test_facts(session, stage)
         root = session.recall(namespaced(session, "overlay_root"))
