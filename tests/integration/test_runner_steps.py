@@ -162,9 +162,9 @@ def test_a_killed_test_goes_on_from_its_journal_and_reports_once(runs: Runs) -> 
     (found,) = (runs.lab.folder / "runs").glob(f"*/files/lava-{plan.job}")
     (found / "go").touch()
     assert runs.step(plan.run, 1) is Outcome.DONE
-    until(lambda: any(one.case == "after" for one in runs.lab.of_kind(plan.run, "result")))
+    until(lambda: len(runs.lab.of_kind(plan.run, "ended")) == 2)
     names = [one.case for one in runs.lab.of_kind(plan.run, "result")]
-    assert names.count("before") == 1
+    assert names.count("before") == names.count("after") == 1
     assert names.count("0_smoke") == 1
     typed = [text for text in runs.lab.messages(plan.run, "input") if "lava-test-runner" in text]
     assert len(typed) == 1
