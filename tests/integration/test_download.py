@@ -323,6 +323,40 @@ def test_an_archive_that_leaves_its_folder_is_refused(
     assert not (tmp_path / "outside").exists()
 
 
+def test_a_member_is_never_written_through_a_link_that_leaves_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "out").symlink_to(tmp_path)
+    archive = tmp_path / "bad.tar.gz"
+    archive.write_bytes(_tar((_member("out/escaped"), b"x")))
+    with pytest.raises(JobError, match="out/escaped would be outside"):
+        unpack_tar(archive, tmp_path / "folder", limit=1_000_000)
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_links_inside_the_folder_are_kept(tmp_path: Path) -> None:
+    archive = tmp_path / "good.tar.gz"
+    archive.write_bytes(
+        _tar(
+            (_member("top/file"), b"text"),
+            (_member("top/hard", tarfile.LNKTYPE, "top/file"), b""),
+            (_member("top/soft", tarfile.SYMTYPE, "file"), b""),
+        )
+    )
+    unpack_tar(archive, tmp_path / "folder", limit=1_000_000, strip=1)
+    folder = tmp_path / "folder"
+    assert (folder / "hard").samefile(folder / "file")
+    assert (folder / "soft").readlink() == Path("file")
+
+
+def test_set_id_bits_and_foreign_write_rights_are_dropped(tmp_path: Path) -> None:
+    member = _member("tool")
+    member.mode = 0o6777
+    archive = tmp_path / "tool.tar.gz"
+    archive.write_bytes(_tar((member, b"x")))
+    unpack_tar(archive, tmp_path / "folder", limit=1_000_000)
+    assert (tmp_path / "folder" / "tool").stat().st_mode & 0o7777 == 0o755
+
+
 def test_an_archive_is_unpacked_beside_the_file(host: Path, server: OddServer) -> None:
     server.pages["/rootfs.tar.gz"] = Page(_tar((_member("./etc/hostname"), b"board\n")))
     got = run_in(host).get(f"{server.url}/rootfs.tar.gz", compression="gz", archive="tar")

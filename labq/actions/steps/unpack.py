@@ -13,6 +13,7 @@ from typing import Protocol
 
 import zstandard
 
+from labq.actions.steps.tar_member import extract
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError, JobError
 
@@ -90,7 +91,7 @@ def unpack_tar(archive: Path, folder: Path, *, limit: int, strip: int = 0) -> No
                 budget -= member.size
                 if budget < 0 or number >= MOST_MEMBERS:
                     raise JobError(f"{archive.name} unpacks to too much: over {limit} bytes")
-                _extract(tar, member, folder, strip)
+                extract(tar, member, folder, strip)
     except (tarfile.TarError, *_CORRUPT) as error:
         raise JobError(f"{archive.name} cannot be unpacked: {error}") from error
 
@@ -101,10 +102,3 @@ def _open_tar(archive: Path) -> tarfile.TarFile:
     if magic == b"\x28\xb5\x2f\xfd":
         return tarfile.open(fileobj=_zstd(archive), mode="r|")
     return tarfile.open(archive, mode="r|*")
-
-
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, strip: int) -> None:
-    parts = member.name.split("/")[strip:]
-    if not parts or not any(parts):
-        return
-    tar.extract(member.replace(name="/".join(parts), deep=False), folder, filter="data")
