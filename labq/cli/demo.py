@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def command(device: str | None, *, keep: bool) -> None:
     A running `labq up` of yours is used when it has a fitting device; else the demo starts one with
     a state folder of its own and stops it at the end.
     """
+    # Ends as Ctrl-C does, so that what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     board = _board(device)
     images = cache_folder() / "images"
     demo_lab.prepare_images(board, images)

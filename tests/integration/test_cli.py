@@ -204,10 +204,13 @@ def test_tokens_are_made_listed_and_revoked(cli: Cli, ann: Person) -> None:
     _failed(cli("token", "list", person=fresh), 1)
 
 
-def test_a_lost_admin_token_is_made_in_the_database_itself(site: Site, cli: Cli) -> None:
+def test_a_lost_admin_token_is_made_in_the_database_itself(
+    site: Site, cli: Cli, ann: Person
+) -> None:
     url = site.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     made = json.loads(_good(cli("token", "create", "--admin", "--json", LABQ_DATABASE_URL=url)))
     boss = Person(0, "admin", made["secret"])
+    assert boss.token != ann.token
     assert json.loads(_good(cli("user", "show", "--json", person=boss)))["is_admin"]
     _good(cli("db", "check", LABQ_DATABASE_URL=url))
     _good(cli("db", "upgrade", "--json", LABQ_DATABASE_URL=url))
