@@ -22,7 +22,8 @@ NAME = r"^[-_a-zA-Z0-9.]+$"
 
 
 def _as_text(value: object) -> object:
-    if isinstance(value, bool | int | float):
+    """Return scalars as LAVA writes them into run.sh; a null becomes `None`."""
+    if value is None or isinstance(value, bool | int | float):
         return str(value)
     return value
 
