@@ -103,7 +103,7 @@ def test_a_definition_keeps_what_its_item_says() -> None:
         deploy(),
         shell(
             "a",
-            parameters={"N": 3, "YES": True},
+            parameters={"N": 3, "YES": True, "URL": None},
             revision="0123",
             history=False,
             skip_install=["deps"],
@@ -112,7 +112,10 @@ def test_a_definition_keeps_what_its_item_says() -> None:
         ),
     )
     (test,) = overlay(made).stages[0].definitions
-    assert (test.parameters, test.revision) == ({"N": "3", "YES": "True"}, "0123")
+    assert (test.parameters, test.revision) == (
+        {"N": "3", "YES": "True", "URL": "None"},
+        "0123",
+    )
     assert (test.shallow, test.history, test.kmsg) == (False, False, True)
     assert (test.skip_install, test.expected) == (("deps",), ("x",))
 

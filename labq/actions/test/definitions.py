@@ -22,13 +22,18 @@ NAME = r"^[-_a-zA-Z0-9.]+$"
 
 
 def _as_text(value: object) -> object:
-    """Return scalars as LAVA writes them into run.sh; a null becomes `None`."""
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, bool | int | float):
         return str(value)
-    return value
+    return "" if value is None else value
+
+
+def _as_parameter(value: object) -> object:
+    """Return a scalar as LAVA writes it into run.sh: a null is `None` there."""
+    return "None" if value is None else _as_text(value)
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]
+Parameter = Annotated[str, BeforeValidator(_as_parameter)]
 
 
 class Definition(Parameters):
@@ -38,7 +43,7 @@ class Definition(Parameters):
     source: Literal["git", "inline", "url"] = Field(alias="from")
     path: str = ""
     name: str = Field(pattern=NAME)
-    parameters: dict[str, Text] = Field(
+    parameters: dict[str, Parameter] = Field(
         default_factory=dict, validation_alias=AliasChoices("parameters", "params")
     )
     branch: Text = ""
