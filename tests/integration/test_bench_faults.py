@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from labq import streams
 from labq.benchlink.client import HoldLostError
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import HoldState
-from labq.domain.orders import AgainOrder
+from labq.domain.orders import AgainOrder, GenerationOrder
 from labq.domain.plan import ConsoleSpec, StepKind
 from labq.domain.verdicts import CaseResult, Level, Verdict
-from tests.integration.bench_lab import Lab, a_lab, a_plan, a_step, read_until, until
+from tests.integration.bench_lab import HOST, Lab, a_lab, a_plan, a_step, read_until, until
 
 WORKER = """
 import sys
@@ -183,6 +184,33 @@ def test_a_cancel_ends_a_program_that_runs(lab):
     boot.release()
 
 
+STOPPED_WORKER = """
+import sys
+from pathlib import Path
+from labq.benchlink.client import begin
+from labq.domain.deadline import Deadline
+session = begin(Path(sys.argv[1]), run=1, epoch=1, step=0)
+session.run(["sh", "-c", "echo $$ > pid.new; mv pid.new pid; sleep 600"], Deadline.after(600))
+"""
+
+
+def test_a_cancel_ends_the_program_of_a_worker_that_is_stopped_before_collect_begins(lab):
+    plan = a_plan(1)
+    lab.announce(plan)
+    words = [sys.executable, "-c", STOPPED_WORKER, str(lab.socket)]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as worker:
+        path = lab.folder / "runs" / "1" / "files" / "pid"
+        until(path.exists)
+        pid = int(path.read_text())
+        worker.send_signal(signal.SIGSTOP)
+        lab.announce(plan, epoch=2, following=2, reason="canceled")
+        collect = lab.step(1, 2, epoch=2)
+        assert ") Z " in Path(f"/proc/{pid}/stat").read_text()
+        worker.kill()
+    assert collect.end() is None
+    collect.release()
+
+
 def test_a_message_of_a_higher_epoch_sets_the_next_step_before_its_order_comes(lab):
     lab.announce(a_plan(1))
     boot = lab.step(1, 0)
@@ -259,6 +287,16 @@ def test_events_are_sent_again_after_a_gap_and_after_redis_has_lost_everything(l
     lab.redis.flushall()
     assert lab.step(1, 1).end() == 2
     until(lambda: len(lab.events) == 4)
+
+
+def test_orders_of_a_redis_that_started_anew_are_read_also_when_its_clock_went_back(lab):
+    lab.confirms = False
+    lab.announce(a_plan(1))
+    lab.step(1, 0).end()
+    lab.redis.flushall()
+    order = streams.dump_order(GenerationOrder(generation="new"))
+    lab.redis.xadd(streams.orders_stream(HOST), {streams.ORDER_FIELD: order}, id="5-1")
+    until(lambda: lab.reports[-1].generation == "new")
 
 
 def test_the_server_asks_for_events_once_more(lab):
