@@ -47,23 +47,33 @@ def prepare_images(board: Board, images: Path) -> None:
 
 
 def find_running(board: Board) -> Lab | None:
-    """Return this user's running server when it has such a board."""
-    server = read_server(running_file())
-    if server is None:
-        return None
+    """Return a running server of this user, or of an earlier demo, that has such a board."""
+    for path in (running_file(), _state() / "server.json"):
+        server = read_server(path)
+        if server is not None and _has_board(server, board):
+            return Lab(server)
+    return None
+
+
+def _has_board(server: Server, board: Board) -> bool:
     try:
         with Api(server) as api:
             kinds = {kind["name"]: kind["fit"] for kind in api.pages("/device-types")}
     except Failed:
-        return None
-    return Lab(server) if kinds.get(board.device_type) else None
+        return False
+    return bool(kinds.get(board.device_type))
+
+
+def _state() -> Path:
+    """Return the demo's state folder, beside the user's own."""
+    state = config.load().state
+    return state.with_name(f"{state.name}-demo")
 
 
 @contextmanager
 def started(board: Board, *, is_kept: bool) -> Iterator[Lab]:
     """Give a lab of the demo's own; it ends with the block unless it is kept."""
-    settings = config.load()
-    state = settings.state.with_name(f"{settings.state.name}-demo")
+    state = _state()
     with tempfile.TemporaryDirectory(prefix="labq-demo-") as folder:
         ready, log = Path(folder) / "ready.json", Path(folder) / "up.log"
         process = _start(board, state, ready, log)
