@@ -12,6 +12,7 @@ from tests.lab.server import Server
 # A board that has a user command and starts a uImage.
 BOARD = """\
 {% extends 'qemu-uboot.jinja2' %}
+{% set uboot_binary = 'FIRMWARE' %}
 {% set user_commands = {'set_boot_to_usb': {'do': 'true', 'undo': 'true'}} %}
 {% block parameters %}
 {{ super() }}
@@ -24,6 +25,7 @@ BOARD = """\
 # A board that boots by itself when it gets power: the emulator is its power and its console.
 MINIMAL = """\
 {{% extends 'uml.jinja2' %}}
+{{% set host_address = '10.0.2.2' %}}
 {{% block commands %}}
   connect: {connect}
 {{% endblock %}}
@@ -32,13 +34,14 @@ MINIMAL = """\
 
 def add_board(server: Server) -> None:
     """Add the U-Boot board."""
-    _add(server, "stand-in-b2260", BOARD)
+    firmware = str(boards.image("arm64/u-boot.bin"))
+    _add(server, "stand-in-b2260", BOARD.replace("FIRMWARE", firmware))
 
 
 def add_minimal(server: Server, folder: Path) -> None:
     """Add the board that boots by itself."""
     root = folder / "minimal.cpio.gz"
-    root.write_bytes(ramdisk("x86_64", shell=True))
+    root.write_bytes(ramdisk("x86_64", shell="root@stand-in:~# "))
     words = (
         *(emulator("x86_64"), "-nodefaults", "-no-user-config", "-machine", "q35,accel=tcg"),
         *("-cpu", "max", "-m", "256", "-display", "none", "-monitor", "none", "-serial", "stdio"),

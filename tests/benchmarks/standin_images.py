@@ -27,6 +27,8 @@ SHELL = """\
 cd /
 while :; do setsid -c sh </dev/console >/dev/console 2>&1; done
 """
+# The prompt of busybox in the root folder, when nobody sets another.
+PLAIN_PROMPT = "/ # "
 
 
 @cache
@@ -41,11 +43,13 @@ def _builder() -> ModuleType:
     return module
 
 
-def ramdisk(board: str, hostname: str = "labq", *, shell: bool = False) -> bytes:
-    """Return a board's root file system with another name, or with a shell in place of a login."""
+def ramdisk(board: str, hostname: str = "labq", *, shell: str = "") -> bytes:
+    """Return a board's root file system with another name; `shell`: the prompt without a login."""
     init = _builder().INIT.replace("hostname labq", f"hostname {hostname}")
     if shell:
-        init = re.split(r"/etc/network ", init, maxsplit=1)[0] + SHELL
+        before = re.split(r"/etc/network ", init, maxsplit=1)[0]
+        prompt = "" if shell == PLAIN_PROMPT else f"export PS1='{shell}'\n"
+        init = before + prompt + SHELL
     change = _builder().Archive()
     change.add("init", stat.S_IFREG | 0o755, init.encode())
     profile = _builder().PROFILE.replace("@labq", f"@{hostname}")

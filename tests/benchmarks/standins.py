@@ -121,7 +121,9 @@ def _b2260(places: Places) -> Mapping[str, str]:
     kernel = boards.image("arm64/Image").read_bytes()
     return {
         "kernel": places.files.add("b2260/uImage", images.with_header(kernel, images.KERNEL)),
-        "ramdisk": places.files.add("b2260/rootfs.cpio.gz", images.ramdisk("arm64", shell=True)),
+        "ramdisk": places.files.add(
+            "b2260/rootfs.cpio.gz", images.ramdisk("arm64", shell=images.PLAIN_PROMPT)
+        ),
         "dtb": places.files.add("b2260/board.dtb", images.device_tree(places.folder)),
     }
 
@@ -130,7 +132,7 @@ def _baseline_x86(places: Places) -> Mapping[str, str]:
     return {
         "kernel": places.files.link("baseline/bzImage", boards.image("x86_64/bzImage")),
         "ramdisk": places.files.add(
-            "baseline/x86/rootfs.cpio.gz", images.ramdisk("x86_64", shell=True)
+            "baseline/x86/rootfs.cpio.gz", images.ramdisk("x86_64", shell=images.PLAIN_PROMPT)
         ),
     }
 
@@ -139,7 +141,7 @@ def _baseline_arm64(places: Places) -> Mapping[str, str]:
     return {
         "kernel": places.files.link("baseline/Image", boards.image("arm64/Image")),
         "ramdisk": places.files.add(
-            "baseline/arm64/rootfs.cpio.gz", images.ramdisk("arm64", shell=True)
+            "baseline/arm64/rootfs.cpio.gz", images.ramdisk("arm64", shell=images.PLAIN_PROMPT)
         ),
     }
 
