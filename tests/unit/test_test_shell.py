@@ -201,6 +201,17 @@ def test_a_reference_and_an_event_are_told() -> None:
     assert (Level.EVENT, "half way") in session.lines
 
 
+def test_a_result_that_comes_in_one_piece_with_a_panic_counts() -> None:
+    case = b"<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=before RESULT=pass>\r\n"
+    late = b"<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=late RESULT=pass>\r\n"
+    panic = b"Kernel panic - not syncing: now\r\n---[ end Kernel panic\r\n"
+    session = shell_session([START + case + panic + late])
+    with pytest.raises(JobError, match="not syncing: now"):
+        run(session)
+    assert verdict(session, "0_smoke/before") is Verdict.PASS
+    assert "0_smoke/late" not in results(session)
+
+
 def test_a_panic_in_the_middle_is_a_job_error_with_a_failed_kernel_messages() -> None:
     panic = b"[ 9.1] Kernel panic - not syncing: sysrq\r\ntrace\r\n---[ end Kernel panic - not sync"
     session = shell_session([START, panic[:30], panic[30:]])

@@ -96,21 +96,26 @@ class Shell:
             text = self.expect.take(deadline, self._silence())
             if text is None:
                 raise self._expired("the tests did not end")
-            self._look_for_panic(text, deadline)
-            for token in scanner.feed(text):
+            ahead, panic = self._split_at_panic(text)
+            for token in scanner.feed(ahead):
                 run.take(token)
+            if panic is not None:
+                raise self._panic(panic, deadline)
             if run.running is not None and run.running.pattern:
                 self._parse_lines(run, run.running, text)
 
-    def _look_for_panic(self, text: bytes, deadline: Deadline) -> None:
+    def _split_at_panic(self, text: bytes) -> tuple[bytes, Found | None]:
+        """Return what of the text stands ahead of a panic, and the panic: results before it count."""
         seen = self._tail + text
-        self._tail = seen[-_OVERLAP:]
-        if any(one.needle in seen for one in FATAL_PATTERNS):
-            self.expect.give_back(seen)
-            found = self.expect.wait(FATAL_PATTERNS, self.expect.after(0.0))
-            if found is not None:
-                raise self._panic(found, deadline)
+        known, self._tail = len(self._tail), seen[-_OVERLAP:]
+        if not any(one.needle in seen for one in FATAL_PATTERNS):
+            return text, None
+        self.expect.give_back(seen)
+        found = self.expect.wait(FATAL_PATTERNS, self.expect.after(0.0))
+        if found is None:
             self.expect.forget()
+            return text, None
+        return seen[known : max(known, found.match.start())], found
 
     def _panic(self, found: Found, deadline: Deadline) -> LabqError:
         messages = KernelMessages()
