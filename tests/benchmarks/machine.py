@@ -32,13 +32,17 @@ def _field(path: str, name: str) -> str:
     return ""
 
 
-def keep(figures: Iterable[Figure]) -> Path:
-    """Write the figures with machine and date into the user's cache and return the file."""
+def folder() -> Path:
+    """Return where figures are kept: a folder in the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "labq" / "benchmarks"
-    folder.mkdir(parents=True, exist_ok=True)
+    return (Path(base) if base else Path.home() / ".cache") / "labq" / "benchmarks"
+
+
+def keep(figures: Iterable[Figure]) -> Path:
+    """Write the figures with machine and date into the folder and return the file."""
+    folder().mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
-    path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
+    path = folder() / f"{now:%Y%m%dT%H%M%SZ}.json"
     record = {
         "date": now.isoformat(timespec="seconds"),
         "machine": describe(),
