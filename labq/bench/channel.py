@@ -8,6 +8,7 @@ import os
 import select
 from collections.abc import Callable
 
+from labq.bench.inbox import Inbox
 from labq.bench.run import BenchRun
 from labq.benchlink.records import Kind
 from labq.domain.errors import InfrastructureError, LabqError
@@ -40,6 +41,7 @@ class Channel:
         self._arrival = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
         self._is_open = True
+        self._inbox = Inbox(run.folder, name, TURN_BYTES)
         os.set_blocking(file, False)
         self._loop.add_reader(file, self._readable)
 
@@ -50,8 +52,7 @@ class Channel:
             if sent >= len(data):
                 return
             if delay <= 0 and len(data) <= PIECE_BYTES and not sent and self._has_room():
-                self._run.record(Kind.INPUT, data, channel=self.name, number=number)
-                await self._write(data)
+                await self._send(Kind.INPUT, number, data)
                 return
             if number not in self._run.emissions.announced:
                 self._run.record(Kind.TYPING, data, channel=self.name, number=number)
@@ -75,6 +76,7 @@ class Channel:
             self._run.failed(error)
         finally:
             os.close(self._file)
+            self._inbox.close()
             self._closed(self)
 
     def _readable(self) -> None:
@@ -94,30 +96,29 @@ class Channel:
 
     def _take(self) -> int:
         """Journal what can be read now and return how much; -1 at the end of the stream."""
-        taken = bytearray()
-        while len(taken) < TURN_BYTES:
-            data = _read(self._file, TURN_BYTES)
-            if data is None:
+        inbox = self._inbox
+        inbox.expect(self._run.journal.sequence + 1)
+        is_over = False
+        while inbox.room and (count := inbox.read(self._file)) is not None:
+            if count == 0:
+                is_over = True
                 break
-            if not data:
-                if taken:
-                    break
-                return -1
-            taken += data
-        if taken:
-            self._run.record(Kind.OUTPUT, bytes(taken), channel=self.name)
-            self._heard = (self._heard + taken)[-PIECE_BYTES:]
-            self._arrival.set()
-        return len(taken)
+        data = inbox.data()
+        if not data:
+            return -1 if is_over else 0
+        self._run.record(Kind.OUTPUT, data, channel=self.name)
+        inbox.clear()
+        self._heard = (self._heard + data)[-PIECE_BYTES:]
+        self._arrival.set()
+        return len(data)
 
     async def _type(self, number: int, data: bytes, delay: float) -> None:
         size = 1 if delay > 0 else PIECE_BYTES
         for start in range(0, len(data), size):
             piece = data[start : start + size]
-            self._run.record(Kind.TYPED, piece, channel=self.name, number=number)
             self._heard = b""
             until = self._loop.time() + delay
-            await self._write(piece)
+            await self._send(Kind.TYPED, number, piece)
             if delay > 0:
                 await self._hear(piece, self._loop.time() + ECHO_DELAYS * delay)
                 await asyncio.sleep(max(0.0, until - self._loop.time()))
@@ -132,17 +133,25 @@ class Channel:
             except TimeoutError:
                 return
 
-    async def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            if not self._is_open:
-                raise InfrastructureError(f"console {self.name} is closed")
-            try:
-                view = view[os.write(self._file, view) :]
-            except BlockingIOError:
-                await self._wait_for_room()
-            except OSError as error:
-                raise InfrastructureError(f"cannot write to {self.name}: {error}") from error
+    async def _send(self, kind: Kind, number: int, data: bytes) -> None:
+        """Journal and write, with nothing between the two: a bench may be killed there."""
+        if not self._is_open:
+            raise InfrastructureError(f"console {self.name} is closed")
+        record = self._run.write(kind, data, channel=self.name, number=number)
+        rest = self._write(data)
+        self._run.show(record)
+        while rest:
+            await self._wait_for_room()
+            rest = self._write(rest)
+
+    def _write(self, data: bytes) -> bytes:
+        """Write what there is room for and return the rest."""
+        try:
+            return data[os.write(self._file, data) :]
+        except BlockingIOError:
+            return data
+        except OSError as error:
+            raise InfrastructureError(f"cannot write to {self.name}: {error}") from error
 
     async def _wait_for_room(self) -> None:
         self._writable = self._loop.create_future()
@@ -158,17 +167,6 @@ class Channel:
         poll = select.poll()
         poll.register(self._file, select.POLLOUT)
         return self._is_open and bool(poll.poll(0))
-
-
-def _read(file: int, size: int) -> bytes | None:
-    """Return what there is, None when there is nothing now, no bytes at the end."""
-    try:
-        return os.read(file, size)
-    except BlockingIOError:
-        return None
-    except OSError:
-        # EIO: the last process on the other side of a terminal has gone.
-        return b""
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -235,7 +235,7 @@ class Consoles:
         if is_new:
             self._run.record(Kind.OPENED, b"{}", channel=name)
         else:
-            text = "the bench was restarted: bytes that it read last may be missing here"
+            text = "the bench was restarted: what buffers could not hold may be missing here"
             line = self._run.log.lines.count
             data = {"lvl": Level.DEBUG.value, "msg": text, "line": line}
             self._run.record(Kind.GAP, json.dumps(data).encode(), channel=name)

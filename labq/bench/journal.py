@@ -7,10 +7,9 @@ import mmap
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from labq.benchlink.records import MOST_DATA, Kind, Record, pack, parse, whole_bytes
+from labq.benchlink.records import Kind, Record, pack, parse, whole_bytes
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError
 
@@ -99,14 +98,3 @@ class Journal:
 def _mapped(file: int, size: int) -> Iterator[memoryview]:
     with mmap.mmap(file, size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
         yield view
-
-
-def moment(record: Record) -> datetime:
-    """Return a record's wall time."""
-    return datetime.fromtimestamp(record.wall / 1e6, UTC)
-
-
-def pieces(data: bytes) -> Iterator[bytes]:
-    """Yield data in pieces that fit into records."""
-    for start in range(0, len(data), MOST_DATA):
-        yield data[start : start + MOST_DATA]

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from labq.bench.bench import Bench
+from labq.bench.inbox import left_over
 from labq.bench.journal import Journal
 from labq.bench.outbox import Entry, Outbox
 from labq.bench.run import BenchRun
@@ -26,6 +27,7 @@ async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
     for number, path in list(folder.found()):
         try:
             run = BenchRun(path, bench.watch)
+            _take_inboxes(run)
             _reconcile(run, bench.host.outbox, [e for e in told if e.event.run == number])
             run.recover()
         except (LabqError, OSError, ValueError, KeyError) as error:
@@ -52,6 +54,13 @@ async def _take_in(bench: Bench, run: BenchRun, kept: Iterable[Kept]) -> None:
 def _run_of(entry: Kept) -> int:
     number = entry.key.partition("/")[0]
     return int(number) if number.isdigit() else 0
+
+
+def _take_inboxes(run: BenchRun) -> None:
+    """Journal what the bench before this one had read and not written."""
+    for channel, sequence, data in left_over(run.folder):
+        if sequence == run.journal.sequence + 1:
+            run.journal.append(Kind.OUTPUT, data, channel=channel)
 
 
 def _reconcile(run: BenchRun, outbox: Outbox, told: Sequence[Entry]) -> None:

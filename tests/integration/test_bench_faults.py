@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from labq import streams
+from labq.bench.inbox import Inbox
+from labq.bench.journal import Journal
 from labq.benchlink.client import HoldLostError
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure
@@ -437,3 +439,30 @@ def test_an_event_that_only_the_journal_has_never_happened(lab):
     again = lab.step(1, 0)
     assert again.end() == 1
     again.release()
+
+
+def test_bytes_that_a_killed_bench_had_read_and_not_written_are_journaled_once(lab):
+    lab.announce(a_plan(1))
+    boot = lab.step(1, 0)
+    console = boot.console()
+    console.send(b"one\n")
+    read_until(console, b"did one\r\n")
+    lab.kill_bench()
+    run = lab.folder / "runs" / "1"
+    journal = Journal(run / "journal")
+    for channel, sequence in (("main", journal.sequence + 1), ("other", journal.sequence)):
+        inbox = Inbox(run, channel, 100)
+        inbox.expect(sequence)
+        left, right = os.pipe()
+        os.write(right, b"late on " + channel.encode() + b"\r\n")
+        assert inbox.read(left)
+        for file in (left, right):
+            os.close(file)
+        inbox.close()
+    journal.close()
+    lab.start_bench()
+    assert read_until(console, b"late on main\r\n") == b"late on main\r\n"
+    boot.end()
+    boot.release()
+    until(lambda: "late on main" in lab.messages(1, "target"))
+    assert not lab.messages(1, "feedback")
