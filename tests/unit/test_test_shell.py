@@ -221,6 +221,15 @@ def test_a_panic_in_the_middle_is_a_job_error_with_a_failed_kernel_messages() ->
     assert verdict(session, "lava/0_smoke") is Verdict.FAIL
 
 
+@pytest.mark.parametrize("cut", [len(END), len(END + EXIT) - 5, len(END + EXIT + PROMPT)])
+def test_a_prompt_that_comes_in_one_piece_with_the_runners_end_is_not_waited_for(cut: int) -> None:
+    output = END + EXIT + PROMPT
+    session = shell_session([START, output[:cut], output[cut:]])
+    run(session)
+    assert verdict(session, "lava/0_smoke") is Verdict.PASS
+    assert session.console().now() == 0.0
+
+
 def test_tests_may_be_silent_for_longer_than_the_dictionary_waits_for_prompts() -> None:
     session = shell_session([START, Say(END, 250.0), EXIT])
     run(session)

@@ -23,6 +23,7 @@ PROMPT_SECONDS = 5.0
 """How long the prompt after the runner's end is waited for; the results do not need it."""
 
 _CHECKED = alternative("exit", r"labq-exit=([0-9]+)")
+_RUNNER_END = b"<LAVA_TEST_RUNNER EXIT>"
 _OVERLAP = 256
 _LONGEST_LINE = 4096
 
@@ -103,6 +104,8 @@ class Shell:
                 raise self._panic(panic, deadline)
             if run.running is not None and run.running.pattern:
                 self._parse_lines(run, run.running, text)
+        # The prompt may have come in one piece with the runner's end.
+        self.expect.give_back(self._tail.rpartition(_RUNNER_END)[2])
 
     def _split_at_panic(self, text: bytes) -> tuple[bytes, Found | None]:
         """Return what of the text stands ahead of a panic, and the panic: results before it count."""
