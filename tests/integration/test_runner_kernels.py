@@ -67,7 +67,7 @@ def images() -> Iterator[str]:
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files without a word."""
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
 
 
