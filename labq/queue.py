@@ -43,6 +43,8 @@ def publish_chain(
         chain=[_signature(host, run, epoch, step) for step in reversed(later)],
         ignore_result=True,
         retry=False,
+        argsrepr="",
+        kwargsrepr="",
     )
 
 

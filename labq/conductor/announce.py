@@ -87,7 +87,7 @@ def announce(lead: Lead, client: redis.Redis, announcements: Sequence[Announceme
     ids = send_orders(client, [(one.host, one.order) for one in announcements])
     for one in announcements:
         queue.publish_chain(one.host, one.order.run, one.order.epoch, one.steps)
-    with lead.light_transaction("sent") as session:
+    with lead.transaction("sent", is_light=True) as session:
         _note_sent(session, [one.order for one in announcements], ids)
 
 

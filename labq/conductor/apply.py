@@ -80,8 +80,8 @@ class Applier:
 
     def _apply(self, sequence: int, chunk: Sequence[Event], rest: _Rest | None) -> int:
         """Run one transaction; what is no event may be lost in a crash and comes again."""
-        begin = self.lead.transaction if chunk else self.lead.light_transaction
-        with begin("events" if chunk else "report") as session:
+        name = "events" if chunk else "report"
+        with self.lead.transaction(name, is_light=not chunk) as session:
             row = _lock(session, self.host)
             if chunk and row.sequence == sequence:
                 events.apply(session, row, chunk, _now())

@@ -47,5 +47,5 @@ class Packer:
             if not self._files.pack(run, length) or self._store.adopt(run, length):
                 packed.append((run, length))
         if packed:
-            with self._lead.light_transaction("packed") as session:
+            with self._lead.transaction("packed", is_light=True) as session:
                 logs.note_packed(session, packed)

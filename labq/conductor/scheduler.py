@@ -19,10 +19,11 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 from sqlalchemy.exc import IntegrityError
 
 from labq import queue
-from labq.conductor import announce, planning
+from labq.conductor import announce
 from labq.conductor.lead import Lead
+from labq.conductor.planning import Planner
 from labq.domain.deadline import Deadline
-from labq.services import deliveries, hosts, jobs, scheduling
+from labq.services import deliveries, hosts, jobs, reservations, scheduling
 from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
 from labq.services.transitions import WORK_CHANNEL, Work
 
@@ -38,7 +39,7 @@ class Scheduler:
     def __init__(self, lead: Lead, client: redis.Redis, templates: Sequence[Path]) -> None:
         self._lead = lead
         self._client = client
-        self._templates = tuple(templates)
+        self._planner = Planner(templates)
         self._random = SystemRandom()
 
     def run(self) -> None:
@@ -80,7 +81,7 @@ class Scheduler:
             proposals = scheduling.propose(session, self._random)
         if not proposals:
             return False
-        planned, refused = planning.plan(proposals, self._templates)
+        planned, refused = self._planner.plan(proposals)
         if refused:
             self._refuse(refused)
         kept = self._reserve(planned)
@@ -105,14 +106,14 @@ class Scheduler:
         if not planned:
             return []
         with self._lead.transaction("schedule") as session:
-            return scheduling.reserve(session, planned, _now())
+            return reservations.reserve(session, planned, _now())
 
     def _refuse(self, refused: Sequence[Unplannable | BadDevice]) -> None:
         with self._lead.transaction("refuse") as session:
             jobs_of = [one for one in refused if isinstance(one, Unplannable)]
-            scheduling.refuse(session, jobs_of, _now())
+            reservations.refuse(session, jobs_of, _now())
             devices = [one for one in refused if isinstance(one, BadDevice)]
-            scheduling.set_aside(session, devices, _now())
+            reservations.set_aside(session, devices, _now())
 
     def _deliver(self) -> None:
         with self._lead.transaction("deliver") as session:

@@ -30,9 +30,9 @@ from labq.domain.orders import AgainOrder, ConfirmOrder, Order
 from labq.models.host import Host
 from labq.streams import orders_stream, up_stream
 
-PAUSE_SECONDS = 0.06
+PAUSE_SECONDS = 0.1
 """How long events of a host gather before they are applied, unless one closes a run."""
-CLOSING_PAUSE_SECONDS = 0.015
+CLOSING_PAUSE_SECONDS = 0.03
 JUDGE_SECONDS = 0.2
 NOTE_SECONDS = 4.0
 HOSTS_SECONDS = 2.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Table, Text
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -56,6 +56,11 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=CONVENTION)
     type_annotation_map = {datetime: Moment, str: Text}  # noqa: RUF012 - SQLAlchemy's protocol
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the plain table of a model: statements on it skip the bookkeeping of entities."""
+    return cast("Table", model.__table__)
 
 
 Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]

@@ -55,6 +55,6 @@ def make_engine(url: str, role: Role, *, application: str = "labq") -> Engine:
     )
 
 
-def session_factory(engine: Engine) -> sessionmaker[Session]:
+def session_factory(engine: Engine, *, autoflush: bool = True) -> sessionmaker[Session]:
     """Return the factory of sessions; rows stay readable after the commit."""
-    return sessionmaker(engine, expire_on_commit=False)
+    return sessionmaker(engine, expire_on_commit=False, autoflush=autoflush)

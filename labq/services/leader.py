@@ -57,13 +57,14 @@ def give_up(session: Session, term: Term) -> None:
     _set_until(session, term, 0)
 
 
-def guard(session: Session, term: Term) -> None:
+def guard(session: Session, term: Term, *, is_light: bool = False) -> None:
     """Hold the leader's row at this term until the transaction ends; the first thing each one does.
 
-    Raises LostLeadershipError when another term has begun: a conductor that was paused finds out
-    here, before it has changed anything.
+    A light transaction's commit does not wait for the disk. Raises LostLeadershipError when
+    another term has begun: a conductor that was paused finds out here, before it has changed
+    anything.
     """
-    current = session.scalar(text("SELECT term FROM leader WHERE id = 1 FOR SHARE"))
+    current = session.scalar(_GUARD_LIGHTLY if is_light else _GUARD)
     if current != term.number:
         raise LostLeadershipError(f"term {term.number} is over, {current} has begun")
 
@@ -79,6 +80,12 @@ def write_generation(session: Session, generation: str) -> None:
         text("UPDATE leader SET generation = :generation WHERE id = 1"), {"generation": generation}
     )
     session.execute(text("UPDATE host SET up_id = '0-0'"))
+
+
+_GUARD = text("SELECT term FROM leader WHERE id = 1 FOR SHARE")
+_GUARD_LIGHTLY = text(
+    "SELECT term, set_config('synchronous_commit', 'off', true) FROM leader WHERE id = 1 FOR SHARE"
+)
 
 
 def _set_until(session: Session, term: Term, seconds: int) -> None:

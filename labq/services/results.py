@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import Failure
 from labq.domain.events import ResultReported
 from labq.domain.verdicts import Verdict
+from labq.models.base import table_of
 from labq.models.result import SERVER_STEP, TestCase, TestSuite
 
 LAVA_SUITE = "lava"
@@ -81,7 +82,7 @@ def store(
     suites = _suites(session, wanted | {(one.job, one.run, LAVA_SUITE) for one in own})
     rows = [_reported(suites[job, event.run, event.suite], event) for job, event in reported]
     rows += [_own(suites[one.job, one.run, LAVA_SUITE], one) for one in own]
-    session.execute(insert_or_skip(TestCase).on_conflict_do_nothing(), rows)
+    session.execute(_INSERT_CASES, rows)
 
 
 def supersede(session: Session, run: int, step: int) -> None:
@@ -94,24 +95,30 @@ def supersede(session: Session, run: int, step: int) -> None:
     )
 
 
+_INSERT_CASES = insert_or_skip(table_of(TestCase)).on_conflict_do_nothing()
+_SUITE_COLUMNS = (TestSuite.job_id, TestSuite.run_id, TestSuite.name, TestSuite.id)
+_KNOWN_SUITES = select(*_SUITE_COLUMNS).where(
+    TestSuite.job_id.in_(bindparam("jobs", expanding=True)),
+    TestSuite.name.in_(bindparam("names", expanding=True)),
+)
 _SuiteKey = tuple[int, int | None, str]
 
 
 def _suites(session: Session, wanted: Collection[_SuiteKey]) -> dict[_SuiteKey, int]:
     """Return the ids of suites, made when new; the caller holds their runs' rows."""
-    jobs = sorted({job for job, _, _ in wanted})
-    columns = (TestSuite.job_id, TestSuite.run_id, TestSuite.name, TestSuite.id)
-    known = select(*columns).where(
-        TestSuite.job_id.in_(jobs), TestSuite.name.in_({name for _, _, name in wanted})
-    )
-    found = {(job, run, name): key for job, run, name, key in session.execute(known)}
+    values = {
+        "jobs": sorted({job for job, _, _ in wanted}),
+        "names": sorted({name for _, _, name in wanted}),
+    }
+    rows = session.execute(_KNOWN_SUITES, values)
+    found = {(job, run, name): key for job, run, name, key in rows}
     fresh = [
         {"job_id": job, "run_id": run, "name": name}
         for job, run, name in wanted
         if (job, run, name) not in found
     ]
     if fresh:
-        made = session.execute(insert(TestSuite).returning(*columns), fresh)
+        made = session.execute(insert(TestSuite).returning(*_SUITE_COLUMNS), fresh)
         found |= {(job, run, name): key for job, run, name, key in made}
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType, Failure, NotFoundError
@@ -51,24 +51,31 @@ class OpenRun:
 
 def load(session: Session, runs: Collection[int]) -> dict[int, OpenRun]:
     """Return the runs that exist, with their rows locked in one order for everybody."""
-    query = (
-        select(Run, Job, Device, JobDefinition.notify)
-        .join(Job, Job.id == Run.job_id)
-        .join(Device, Device.id == Run.device_id)
-        .join(JobDefinition, JobDefinition.job_id == Job.id)
-        .where(Run.id.in_(runs))
-        .order_by(Job.id, Run.id)
-        .with_for_update(key_share=True, of=(Job, Run, Device))
-        .execution_options(populate_existing=True)
-    )
-    rows = session.execute(query).all()
+    rows = session.execute(_LOCKED_RUNS, {"runs": list(runs)}).all()
     steps: dict[int, dict[int, Step]] = {run.id: {} for run, _, _, _ in rows}
-    for step in session.scalars(select(Step).where(Step.run_id.in_(steps))):
+    for step in session.scalars(_STEPS, {"runs": list(steps)}):
         steps[step.run_id][step.position] = step
     return {
         run.id: OpenRun(run=run, job=job, device=device, steps=steps[run.id], notify=notify)
         for run, job, device, notify in rows
     }
+
+
+_LOCKED_RUNS = (
+    select(Run, Job, Device, JobDefinition.notify)
+    .join(Job, Job.id == Run.job_id)
+    .join(Device, Device.id == Run.device_id)
+    .join(JobDefinition, JobDefinition.job_id == Job.id)
+    .where(Run.id.in_(bindparam("runs", expanding=True)))
+    .order_by(Job.id, Run.id)
+    .with_for_update(key_share=True, of=(Job, Run, Device))
+    .execution_options(populate_existing=True)
+)
+_STEPS = (
+    select(Step)
+    .where(Step.run_id.in_(bindparam("runs", expanding=True)))
+    .execution_options(populate_existing=True)
+)
 
 
 def begin(session: Session, known: OpenRun, event: StepBegan, by: By) -> None:

@@ -1,38 +1,20 @@
-"""Waiting jobs onto free devices: what could be paired, and a pairing written as a run.
-
-Reading, planning and writing are apart, so that no row is locked while plans are built.
-"""
+"""Waiting jobs and free devices: what could be paired. Nothing is locked or written here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from random import Random
 
-from sqlalchemy import ARRAY, Text, bindparam, func, insert, select, text
+from sqlalchemy import ARRAY, Text, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import Failure
 from labq.domain.matching import FreeDevice, Occupancy, Pairing, WaitingJob, Want, match
 from labq.domain.plan import Plan
-from labq.domain.states import (
-    SCHEDULABLE_HEALTH,
-    DeviceHealth,
-    DeviceState,
-    HostHealth,
-    HostState,
-    JobState,
-    Outcome,
-    RunState,
-    StepState,
-)
 from labq.models.device import Device, Reservation
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
-from labq.models.run import Run, RunPlan, Step
-from labq.services import deliveries, results, transitions
-from labq.services.transitions import SYSTEM, By
 
 MOST_PAIRINGS = 20
 """How many jobs each free device is offered in one pass, and so how many one pass can pair."""
@@ -113,49 +95,6 @@ def propose(session: Session, random: Random) -> list[Proposal]:
     return _proposals(session, pairings)
 
 
-def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list[Planned]:
-    """Write runs for those whose job still waits and whose device is still free; return them."""
-    jobs = _lock_waiting(session, [one.proposal.job for one in planned])
-    devices = _lock_free(session, [one.proposal.device for one in planned])
-    kept = [one for one in planned if one.proposal.job in jobs and one.proposal.device in devices]
-    by = By(SYSTEM, now)
-    for one in kept:
-        job, device = jobs[one.proposal.job], devices[one.proposal.device]
-        session.add(_new_run(one, device, now))
-        device.run_id = job.run_id = one.proposal.run
-        job.device_id = device.id
-        transitions.move_job(session, job, JobState.SCHEDULED, by)
-        transitions.move_device(session, device, DeviceState.RESERVED, by)
-    session.flush()
-    _insert_parts(session, kept, now)
-    transitions.tell(session, jobs=[one.proposal.job for one in kept])
-    return kept
-
-
-def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) -> None:
-    """End jobs that cannot run: incomplete, with the cases `lava/validate` and `lava/job`."""
-    failures = {one.job: one.failure for one in unplannable}
-    jobs = _lock_waiting(session, list(failures))
-    own = []
-    for job in jobs.values():
-        failure = failures[job.id]
-        transitions.finish_job(session, job, Outcome.INCOMPLETE, failure, by=By(SYSTEM, now))
-        own.append(results.validate_result(job.id, failure, at=now))
-        own.append(results.job_result(job.id, None, 0, failure=failure, at=now))
-        definition = session.get_one(JobDefinition, job.id)
-        deliveries.add_due(session, job, definition.notify, now)
-    results.store(session, (), own)
-    transitions.tell(session, jobs=jobs)
-
-
-def set_aside(session: Session, bad: Sequence[BadDevice], now: datetime) -> None:
-    """Take devices whose dictionary is wrong out of use; their jobs wait for another one."""
-    reasons = {one.device: one.reason for one in bad}
-    for name, device in _lock_free(session, list(reasons)).items():
-        by = By(SYSTEM, now, reasons[name])
-        transitions.set_device_health(session, device, DeviceHealth.BAD, by)
-
-
 _CANDIDATES = text("""
 WITH free AS (
   SELECT device.name, device.device_type, device.host, device.tags, device.exclusive,
@@ -192,22 +131,6 @@ def _taken(session: Session, devices: Sequence[FreeDevice]) -> Occupancy:
 
 
 def _proposals(session: Session, pairings: Sequence[Pairing]) -> list[Proposal]:
-    query = (
-        select(
-            func.nextval(func.pg_get_serial_sequence("run", "id")).label("run"),
-            Device.name,
-            Device.device_type,
-            Device.template,
-            Device.host,
-            Host.address,
-            JobDefinition.job_id,
-            JobDefinition.definition,
-        )
-        .select_from(_PAIRS)
-        .join(Device, Device.name == _PAIRS.c.device)
-        .join(Host, Host.name == Device.host)
-        .join(JobDefinition, JobDefinition.job_id == _PAIRS.c.job)
-    )
     chosen = {pairing.job: pairing for pairing in pairings[:MOST_PAIRINGS]}
     values = {"jobs": list(chosen), "devices": [pairing.device for pairing in chosen.values()]}
     return [
@@ -222,7 +145,7 @@ def _proposals(session: Session, pairings: Sequence[Pairing]) -> list[Proposal]:
             definition=row.definition,
             resources=chosen[row.job_id].resources,
         )
-        for row in session.execute(query, values)
+        for row in session.execute(_PROPOSALS, values)
     ]
 
 
@@ -235,74 +158,19 @@ _PAIRS = (
 )
 
 
-def _lock_waiting(session: Session, jobs: Sequence[int]) -> dict[int, Job]:
-    query = (
-        select(Job)
-        .where(Job.id.in_(jobs), Job.state == JobState.SUBMITTED)
-        .order_by(Job.id)
-        .with_for_update(key_share=True, skip_locked=True)
+_PROPOSALS = (
+    select(
+        func.nextval(func.pg_get_serial_sequence("run", "id")).label("run"),
+        Device.name,
+        Device.device_type,
+        Device.template,
+        Device.host,
+        Host.address,
+        JobDefinition.job_id,
+        JobDefinition.definition,
     )
-    return {job.id: job for job in session.scalars(query)} if jobs else {}
-
-
-def _lock_free(session: Session, names: Sequence[str]) -> dict[str, Device]:
-    query = (
-        select(Device)
-        .join(Host, Host.name == Device.host)
-        .where(Device.name.in_(names), Device.state == DeviceState.IDLE)
-        .where(Device.health.in_(SCHEDULABLE_HEALTH))
-        .where(Host.state == HostState.ONLINE, Host.health == HostHealth.ACTIVE)
-        .order_by(Device.name)
-        .with_for_update(key_share=True, skip_locked=True, of=Device)
-    )
-    return {device.name: device for device in session.scalars(query)} if names else {}
-
-
-def _new_run(one: Planned, device: Device, now: datetime) -> Run:
-    return Run(
-        id=one.proposal.run,
-        job_id=one.proposal.job,
-        number=1,
-        device_id=device.id,
-        host=one.proposal.host,
-        state=RunState.RESERVED,
-        epoch=1,
-        next=0,
-        sent=None,
-        reserved_at=now,
-    )
-
-
-def _insert_parts(session: Session, planned: Sequence[Planned], now: datetime) -> None:
-    """Insert plans, steps and reservations of new runs, a statement for each table."""
-    if not planned:
-        return
-    session.execute(
-        insert(RunPlan),
-        [{"run_id": one.plan.run, "digest": one.digest, "plan": one.text} for one in planned],
-    )
-    session.execute(insert(Step), [row for one in planned for row in _steps_of(one.plan)])
-    session.execute(
-        insert(Reservation),
-        [
-            {"resource": resource, "run_id": one.plan.run, "reserved_at": now}
-            for one in planned
-            for resource in one.proposal.resources
-        ],
-    )
-
-
-def _steps_of(plan: Plan) -> list[Mapping[str, object]]:
-    return [
-        {
-            "run_id": plan.run,
-            "position": step.index,
-            "kind": step.kind,
-            "queue": step.queue,
-            "name": step.name,
-            "method": step.method,
-            "restart_from": step.restart_from,
-            "state": StepState.WAITING,
-        }
-        for step in plan.steps
-    ]
+    .select_from(_PAIRS)
+    .join(Device, Device.name == _PAIRS.c.device)
+    .join(Host, Host.name == Device.host)
+    .join(JobDefinition, JobDefinition.job_id == _PAIRS.c.job)
+)

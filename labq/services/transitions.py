@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy import bindparam, inspect, select, text
+from sqlalchemy import bindparam, event, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError, Failure
@@ -27,7 +27,7 @@ from labq.domain.states import (
     RunState,
     StepState,
 )
-from labq.models.base import Base
+from labq.models.base import Base, table_of
 from labq.models.control import Audit
 from labq.models.delivery import Delivery
 from labq.models.device import Device
@@ -39,6 +39,7 @@ SYSTEM = "labq"
 WORK_CHANNEL = "labq_work"
 JOB_CHANNEL = "labq_job"
 LOG_CHANNEL = "labq_log"
+PENDING_AUDIT = "audit rows to write at the commit"
 
 
 class Work(StrEnum):
@@ -231,14 +232,29 @@ def _move(
     (kind, name), (before, after) = subject, move
     if after not in moves[before]:
         raise ConflictError(f"{kind} {name} is {before}: it cannot become {after}")
-    session.add(
-        Audit(
-            at=by.at,
-            actor=by.actor,
-            subject=kind,
-            subject_id=str(name),
-            before=before.value,
-            after=after.value,
-            reason=by.reason,
-        )
-    )
+    row = {
+        "at": by.at,
+        "actor": by.actor,
+        "subject": kind,
+        "subject_id": str(name),
+        "before": before.value,
+        "after": after.value,
+        "reason": by.reason,
+    }
+    session.info.setdefault(PENDING_AUDIT, []).append(row)
+
+
+def _write_audit(session: Session) -> None:
+    """Write the audit rows of a transaction in one statement, just before it commits."""
+    rows = session.info.pop(PENDING_AUDIT, None)
+    if rows:
+        session.execute(insert(table_of(Audit)), rows)
+
+
+def _drop_audit(session: Session, *_rolled_back: object) -> None:
+    """Forget the audit rows of moves that were not made."""
+    session.info.pop(PENDING_AUDIT, None)
+
+
+event.listen(Session, "before_commit", _write_audit)
+event.listen(Session, "after_soft_rollback", _drop_audit)

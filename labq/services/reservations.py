@@ -1,0 +1,149 @@
+"""A pairing written as a run, or refused: rows are locked only now, when the plans are built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.orm import Session
+
+from labq.domain.plan import Plan
+from labq.domain.states import (
+    SCHEDULABLE_HEALTH,
+    DeviceHealth,
+    DeviceState,
+    HostHealth,
+    HostState,
+    JobState,
+    Outcome,
+    RunState,
+    StepState,
+)
+from labq.models.base import table_of
+from labq.models.device import Device, Reservation
+from labq.models.host import Host
+from labq.models.job import Job, JobDefinition
+from labq.models.run import Run, RunPlan, Step
+from labq.services import deliveries, results, transitions
+from labq.services.scheduling import BadDevice, Planned, Proposal, Unplannable
+from labq.services.transitions import SYSTEM, By
+
+
+def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list[Planned]:
+    """Write runs for those whose job still waits and whose device is still free; return them."""
+    jobs = _lock_waiting(session, [one.proposal.job for one in planned])
+    devices = _lock_free(session, [one.proposal.device for one in planned])
+    kept = [one for one in planned if one.proposal.job in jobs and one.proposal.device in devices]
+    by = By(SYSTEM, now)
+    for one in kept:
+        job, device = jobs[one.proposal.job], devices[one.proposal.device]
+        device.run_id = job.run_id = one.proposal.run
+        job.device_id = device.id
+        transitions.move_job(session, job, JobState.SCHEDULED, by)
+        transitions.move_device(session, device, DeviceState.RESERVED, by)
+    if kept:
+        _insert_parts(session, kept, devices, now)
+        transitions.tell(session, jobs=[one.proposal.job for one in kept])
+    return kept
+
+
+def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) -> None:
+    """End jobs that cannot run: incomplete, with the cases `lava/validate` and `lava/job`."""
+    failures = {one.job: one.failure for one in unplannable}
+    jobs = _lock_waiting(session, list(failures))
+    own = []
+    for job in jobs.values():
+        failure = failures[job.id]
+        transitions.finish_job(session, job, Outcome.INCOMPLETE, failure, by=By(SYSTEM, now))
+        own.append(results.validate_result(job.id, failure, at=now))
+        own.append(results.job_result(job.id, None, 0, failure=failure, at=now))
+        definition = session.get_one(JobDefinition, job.id)
+        deliveries.add_due(session, job, definition.notify, now)
+    results.store(session, (), own)
+    transitions.tell(session, jobs=jobs)
+
+
+def set_aside(session: Session, bad: Sequence[BadDevice], now: datetime) -> None:
+    """Take devices whose dictionary is wrong out of use; their jobs wait for another one."""
+    reasons = {one.device: one.reason for one in bad}
+    for name, device in _lock_free(session, list(reasons)).items():
+        by = By(SYSTEM, now, reasons[name])
+        transitions.set_device_health(session, device, DeviceHealth.BAD, by)
+
+
+def _lock_waiting(session: Session, jobs: Sequence[int]) -> dict[int, Job]:
+    """Return those of the jobs that wait, locked; jobs that somebody else holds are left out."""
+    found = session.scalars(_WAITING, {"jobs": list(jobs)}) if jobs else ()
+    return {job.id: job for job in found}
+
+
+_WAITING = (
+    select(Job)
+    .where(Job.id.in_(bindparam("jobs", expanding=True)), Job.state == JobState.SUBMITTED)
+    .order_by(Job.id)
+    .with_for_update(key_share=True, skip_locked=True)
+)
+
+
+def _lock_free(session: Session, names: Sequence[str]) -> dict[str, Device]:
+    """Return those of the devices that are free, locked."""
+    found = session.scalars(_FREE, {"names": list(names)}) if names else ()
+    return {device.name: device for device in found}
+
+
+_FREE = (
+    select(Device)
+    .join(Host, Host.name == Device.host)
+    .where(Device.name.in_(bindparam("names", expanding=True)))
+    .where(Device.state == DeviceState.IDLE, Device.health.in_(SCHEDULABLE_HEALTH))
+    .where(Host.state == HostState.ONLINE, Host.health == HostHealth.ACTIVE)
+    .order_by(Device.name)
+    .with_for_update(key_share=True, skip_locked=True, of=Device)
+)
+
+
+def _insert_parts(
+    session: Session, planned: Sequence[Planned], devices: Mapping[str, Device], now: datetime
+) -> None:
+    """Insert new runs, their plans, steps and reservations, a statement for each table."""
+    runs = [_run_of(one.proposal, devices[one.proposal.device], now) for one in planned]
+    plans = [{"run_id": one.plan.run, "digest": one.digest, "plan": one.text} for one in planned]
+    steps = [row for one in planned for row in _steps_of(one.plan)]
+    reservations = [
+        {"resource": resource, "run_id": one.plan.run, "reserved_at": now}
+        for one in planned
+        for resource in one.proposal.resources
+    ]
+    for table, rows in ((Run, runs), (RunPlan, plans), (Step, steps), (Reservation, reservations)):
+        session.execute(insert(table_of(table)), rows)
+
+
+def _run_of(proposal: Proposal, device: Device, now: datetime) -> dict[str, object]:
+    return {
+        "id": proposal.run,
+        "job_id": proposal.job,
+        "number": 1,
+        "device_id": device.id,
+        "host": proposal.host,
+        "state": RunState.RESERVED,
+        "epoch": 1,
+        "next": 0,
+        "reserved_at": now,
+    }
+
+
+def _steps_of(plan: Plan) -> list[dict[str, object]]:
+    return [
+        {
+            "run_id": plan.run,
+            "position": step.index,
+            "kind": step.kind,
+            "queue": step.queue,
+            "name": step.name,
+            "method": step.method,
+            "restart_from": step.restart_from,
+            "state": StepState.WAITING,
+        }
+        for step in plan.steps
+    ]
