@@ -10,11 +10,14 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import UnauthenticatedError
 from labq.models.user import Login, User
+from labq.services import tokens
 from labq.services.credentials import digest, is_password, is_secret, new_secret
 from labq.services.tokens import groups_of_user
 from labq.services.visibility import ANONYMOUS, Viewer
 
 LIFETIME = timedelta(days=14)
+TOKEN_LIFETIME = timedelta(days=1)
+"""Of a session opened with an API token: it may outlive the token's end, but not for long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,17 @@ def check_password(session: Session, name: str, password: str) -> int:
 
 
 def create(session: Session, name: str, password: str, *, now: datetime) -> OpenedLogin:
-    """Open a session and forget the user's expired ones; raises UnauthenticatedError."""
-    user_id = check_password(session, name, password)
+    """Open a session and forget the user's expired ones; raises UnauthenticatedError.
+
+    One of the user's API tokens does as a password: the first admin has nothing else.
+    """
+    is_token = password.startswith(tokens.PREFIX)
+    if is_token:
+        user_id = _check_token(session, name, password, now)
+    else:
+        user_id = check_password(session, name, password)
     session.execute(delete(Login).where(Login.user_id == user_id, Login.expires_at <= now))
-    secret, expires_at = new_secret(), now + LIFETIME
+    secret, expires_at = new_secret(), now + (TOKEN_LIFETIME if is_token else LIFETIME)
     session.add(
         Login(user_id=user_id, digest=digest(secret), created_at=now, expires_at=expires_at)
     )
@@ -77,3 +87,10 @@ def find_viewer(session: Session, user_id: int) -> Viewer:
 def close(session: Session, secret: str) -> None:
     """End a session; an unknown one is ended already."""
     session.execute(delete(Login).where(Login.digest == digest(secret)))
+
+
+def _check_token(session: Session, name: str, secret: str, now: datetime) -> int:
+    viewer = tokens.authenticate(session, secret, now)
+    if viewer.user_id is None or viewer.name != name:
+        raise UnauthenticatedError("the token is another user's")
+    return viewer.user_id

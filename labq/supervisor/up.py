@@ -76,6 +76,7 @@ def run(options: Options, say: Callable[[str], None]) -> None:
                 _start(crew, state, options.devices, at)
                 _announce(state, options.ready_file, at)
                 say(f"ready: {at.url} (logs in {state.given / 'log'}; Ctrl-C stops everything)")
+                say(f"log in there with the user and token in {state.given / 'server.json'}")
                 while not crew.is_stopping:
                     crew.turn()
             except Stopped:

@@ -156,3 +156,18 @@ def test_guessing_on_the_page_is_stopped_too(site: Site) -> None:
     for _ in range(MOST_ATTEMPTS):
         assert log_in(client, "wrong password") == 401
     assert log_in(client) == 429
+
+
+def test_an_api_token_opens_a_session_of_its_own_user_for_a_day(site: Site, dora: Person) -> None:
+    client = site.client
+    assert log_in(client, dora.token) == 303
+    assert client.get("/api/v1/system/whoami").json["name"] == "dora"
+    with Session(site.engine) as session:
+        expires_at = session.scalars(select(Login.expires_at)).one()
+    assert expires_at < datetime.now(UTC) + timedelta(days=1)
+
+
+@pytest.mark.usefixtures("dora")
+def test_a_token_of_somebody_else_opens_no_session(site: Site, bob: Person) -> None:
+    assert log_in(site.client, bob.token) == 401
+    assert log_in(site.client, bob.token + "x") == 401
