@@ -1,4 +1,4 @@
-"""Action `command`: run a command of the device dictionary on the host (LAVA.md b.4)."""
+"""Action `command`: run a command of the device dictionary on the host."""
 
 from __future__ import annotations
 

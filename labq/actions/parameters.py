@@ -1,4 +1,4 @@
-"""Parts that the parameter models of several methods share (LAVA.md b.1, b.3). Unknown keys pass."""
+"""Parts that the parameter models of several methods share. Unknown keys pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Parameters(BaseModel):
 
 
 class Artifact(Parameters):
-    """One file to fetch (LAVA.md b.1)."""
+    """One file to fetch."""
 
     url: str = Field(min_length=1)
     compression: Literal["bz2", "gz", "xz", "zip", "zstd"] | None = None
@@ -43,7 +43,7 @@ class Artifact(Parameters):
 
 
 class AutoLogin(Parameters):
-    """How to log in on the console (LAVA.md b.3)."""
+    """How to log in on the console."""
 
     login_prompt: str = Field(min_length=1)
     username: str = ""
@@ -53,7 +53,7 @@ class AutoLogin(Parameters):
 
 
 class TransferOverlay(Parameters):
-    """How the booted device fetches its overlay (LAVA.md b.3)."""
+    """How the booted device fetches its overlay."""
 
     download_command: str = ""
     unpack_command: str = Field(min_length=1)

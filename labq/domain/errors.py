@@ -121,4 +121,4 @@ class InvalidInputError(LabqError):
 
 
 RETRYABLE = (ErrorType.INFRASTRUCTURE, ErrorType.JOB, ErrorType.TEST)
-"""What `failure_retry` of a block repeats (LAVA.md a.2): never a bug or a cancel."""
+"""What `failure_retry` of a block repeats: never a bug or a cancel."""

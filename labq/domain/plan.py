@@ -35,7 +35,7 @@ class Queue(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Durations in seconds for the inner actions of one block (LAVA.md a.5, resolved order).
+    """Durations in seconds for the inner actions of one block (resolved in LAVA's order).
 
     `block` is the whole of the block, all its tries. `action` and `connection` are the defaults of
     inner actions (`action` is one try's share where the block has a timeout); the mappings name

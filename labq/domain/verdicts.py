@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
 
 class Level(StrEnum):
-    """Levels of a log line; LAVA's clients know exactly these (LAVA.md f)."""
+    """Levels of a log line; LAVA's clients know exactly these."""
 
     EXCEPTION = "exception"
     ERROR = "error"

@@ -38,7 +38,7 @@ _BUILT_IN_COMMANDS = (
 
 
 class BlockKeys(BaseModel):
-    """The keys that every block understands (LAVA.md a.2); `timeout` is read by `plan_timeouts`."""
+    """The keys that every block understands; `timeout` is read by `plan_timeouts`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,4 +1,4 @@
-"""Context variables that a job may set for its device's template (LAVA.md annex 1)."""
+"""Context variables that a job may set for its device's template."""
 
 from __future__ import annotations
 

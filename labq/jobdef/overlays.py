@@ -1,4 +1,4 @@
-"""What each deploy has to bring to the device for the tests after it (LAVA.md c.2)."""
+"""What each deploy has to bring to the device for the tests after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long each block and its inner actions may take: LAVA's order of override (LAVA.md a.5)."""
+"""How long each block and its inner actions may take: LAVA's order of override."""
 
 from __future__ import annotations
 

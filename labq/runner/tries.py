@@ -1,4 +1,4 @@
-"""`failure_retry` and `repeat` of a block (LAVA.md a.2), around the method's work."""
+"""`failure_retry` and `repeat` of a block, around the method's work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test definitions of format "Lava-Test Test Definition 1.0", parsed leniently (LAVA.md c.1)."""
+"""Test definitions of format "Lava-Test Test Definition 1.0", parsed leniently."""
 
 from __future__ import annotations
 

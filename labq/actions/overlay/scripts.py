@@ -1,4 +1,4 @@
-"""The generated files of an overlay: install.sh, run.sh, environment, secrets (LAVA.md c.2, c.3)."""
+"""The generated files of an overlay: install.sh, run.sh, environment, secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of one overlay: helpers, environment, and a folder for each definition (LAVA.md c.2)."""
+"""The tree of one overlay: helpers, environment, and a folder for each definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of the device dictionary that steps need (LAVA.md d), with LAVA's defaults."""
+"""Values of the device dictionary that steps need, with LAVA's defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings one artifact of a definition into the run's folder: by URL, checked, unpacked (LAVA.md b.1)."""
+"""Brings one artifact of a definition into the run's folder: by URL, checked, unpacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of a deploy: fetched in the download step, remembered by label (LAVA.md b.1)."""
+"""The images of a deploy: fetched in the download step, remembered by label."""
 
 from __future__ import annotations
 

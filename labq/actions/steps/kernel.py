@@ -1,4 +1,4 @@
-"""Kernel trouble on a console: which lines mean it, and which of them end the job (LAVA.md b.3)."""
+"""Kernel trouble on a console: which lines mean it, and which of them end the job."""
 
 from __future__ import annotations
 

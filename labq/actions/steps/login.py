@@ -1,4 +1,4 @@
-"""From a started kernel to a shell prompt: messages, trouble, login (LAVA.md b.3)."""
+"""From a started kernel to a shell prompt: messages, trouble, login."""
 
 from __future__ import annotations
 

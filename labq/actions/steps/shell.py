@@ -1,4 +1,4 @@
-"""The test shell: starts the runner on the device and follows it to its end (LAVA.md c.4)."""
+"""The test shell: starts the runner on the device and follows it to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the signals of a test shell mean: suites, cases, sets, and how definitions end (LAVA.md c.5).
+"""What the signals of a test shell mean: suites, cases, sets, and how definitions end.
 
 A pure function of the tokens and the console's clock.
 """

@@ -1,4 +1,4 @@
-"""Finds the test shell's signals in a console's bytes, wherever they stand (LAVA.md c.5)."""
+"""Finds the test shell's signals in a console's bytes, wherever they stand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches the test definitions of a job onto the host: inline, git, url (LAVA.md b.4, c.1)."""
+"""Fetches the test definitions of a job onto the host: inline, git, url."""
 
 from __future__ import annotations
 

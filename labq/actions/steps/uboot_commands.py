@@ -1,4 +1,4 @@
-"""U-Boot's command sets with their placeholders filled in (LAVA.md b.3)."""
+"""U-Boot's command sets with their placeholders filled in."""
 
 from __future__ import annotations
 

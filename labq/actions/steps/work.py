@@ -27,7 +27,7 @@ LAB_SIDE = frozenset(
         "user-command",
     }
 )
-"""Inner actions whose expiry the lab must mend, not the submitter (LAVA.md a.5)."""
+"""Inner actions whose expiry the lab must mend, not the submitter."""
 
 TEST_SIDE = frozenset({"lava-test-interactive", "lava-test-monitor", "lava-test-shell"})
 

@@ -37,7 +37,7 @@ Parameter = Annotated[str, BeforeValidator(_as_parameter)]
 
 
 class Definition(Parameters):
-    """One item of `definitions` (LAVA.md b.4)."""
+    """One item of `definitions`."""
 
     repository: str | dict[str, object]
     source: Literal["git", "inline", "url"] = Field(alias="from")

@@ -1,4 +1,4 @@
-"""Test `interactive`: send commands over the console and judge what comes back (LAVA.md b.4)."""
+"""Test `interactive`: send commands over the console and judge what comes back."""
 
 from __future__ import annotations
 
