@@ -59,7 +59,7 @@ def queued_ids(client: redis.Redis, host: str) -> set[str]:
     for queue in Queue:
         pipeline.lrange(queue_name(host, queue), 0, -1)
     waiting: list[list[bytes]] = pipeline.execute()
-    return {found for messages in waiting for raw in messages if (found := _id_of(raw))}
+    return {found for messages in waiting for raw in messages if (found := id_of(raw))}
 
 
 def _signature(
@@ -81,7 +81,7 @@ def _arguments(run: int, epoch: int, step: int) -> dict[str, int]:
     return {"run": run, "epoch": epoch, "step": step}
 
 
-def _id_of(raw: bytes) -> str | None:
+def id_of(raw: bytes) -> str | None:
     """Return the task id in a message, None for what is not one."""
     try:
         found = json.loads(raw)["headers"]["id"]

@@ -46,7 +46,7 @@ class Scheduler:
         """Work until the term ends; raises when the database or Redis fails."""
         with self._listening() as ear:
             while not self._lead.stop.is_set():
-                self._pass(frozenset(Work))
+                self.work(frozenset(Work))
                 self._time_out()
                 self._listen(ear, Deadline.after(PASS_SECONDS))
 
@@ -59,9 +59,10 @@ class Scheduler:
                 ear.poll()
             asked = {notice.payload for notice in ear.notifies}
             ear.notifies.clear()
-            self._pass(frozenset(kind for kind in Work if kind in asked))
+            self.work(frozenset(kind for kind in Work if kind in asked))
 
-    def _pass(self, work: frozenset[Work]) -> None:
+    def work(self, work: frozenset[Work]) -> None:
+        """Do what is asked for: send what is decided, pair, hand out deliveries."""
         if Work.SENDING in work:
             self._send()
         if Work.PAIRING in work:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import redis
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from labq.conductor.lead import Lead
@@ -182,6 +182,11 @@ class Lab:
                 return leader.take(session, holder)
 
         return Lead(self.engine, eventually(take, "the lead"))
+
+    def expire(self) -> None:
+        """Let the present term run out."""
+        with Session(self.engine) as session, session.begin():
+            session.execute(text("UPDATE leader SET until = clock_timestamp() - interval '1 s'"))
 
     def sent_run(self, job: int) -> Run | None:
         """Return the job's run once its sending is noted."""

@@ -72,13 +72,13 @@ def lab(bare_lab: Lab) -> Lab:
 
 
 @pytest.fixture
-def statements(lab: Lab) -> Iterator[list[str]]:
+def statements(bare_lab: Lab) -> Iterator[list[str]]:
     """Return the SQL statements that the lab's engine runs from now on."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         seen.append(statement)
 
-    event.listen(lab.engine, "before_cursor_execute", note)
+    event.listen(bare_lab.engine, "before_cursor_execute", note)
     yield seen
-    event.remove(lab.engine, "before_cursor_execute", note)
+    event.remove(bare_lab.engine, "before_cursor_execute", note)

@@ -24,7 +24,7 @@ def test_nobody_takes_the_lead_while_somebody_has_it(lab: Lab) -> None:
 
 def test_a_transaction_of_a_term_that_is_over_rolls_back(lab: Lab) -> None:
     paused = lab.lead("first")
-    _expire(lab)
+    lab.expire()
     lab.lead("second")
     with pytest.raises(LostLeadershipError), paused.transaction("late") as session:
         session.execute(text("DELETE FROM device"))
@@ -47,7 +47,7 @@ def test_a_term_ends_while_a_transaction_of_it_is_open_only_after_that_one(lab: 
 
 def test_renewing_a_lost_term_is_refused(lab: Lab) -> None:
     first = lab.lead("first")
-    _expire(lab)
+    lab.expire()
     lab.lead("second")
     with Session(lab.engine) as session, pytest.raises(LostLeadershipError):
         leader.renew(session, first.term)
@@ -65,7 +65,7 @@ def test_a_term_that_is_given_up_is_taken_at_once(lab: Lab) -> None:
 
 def test_a_loop_of_a_lost_term_ends(lab: Lab) -> None:
     lead = lab.lead("first")
-    _expire(lab)
+    lab.expire()
     lab.lead("second")
 
     def loop() -> None:
@@ -116,17 +116,12 @@ def test_a_conductor_whose_lead_was_taken_waits_and_leads_again(lab: Lab) -> Non
         eventually(lambda: _term(lab) >= 1, "the first term")
         with Session(lab.engine) as session, session.begin():
             session.execute(text("UPDATE leader SET term = term + 1, holder = 'other'"))
-        _expire(lab)
+        lab.expire()
         eventually(lambda: _term(lab) >= 3, "another term")
         job = lab.submit()
         eventually(lambda: lab.sent_run(job), "sending")
     assert lab.run_orders(lab.run_of(job).id)
     assert lab.client.exists(f"{HOST}.orders")
-
-
-def _expire(lab: Lab) -> None:
-    with Session(lab.engine) as session, session.begin():
-        session.execute(text("UPDATE leader SET until = clock_timestamp() - interval '1 s'"))
 
 
 def _expire_without_waiting(lab: Lab) -> None:

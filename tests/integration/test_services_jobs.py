@@ -129,8 +129,3 @@ def test_a_job_is_submitted_again_with_its_text(lab: Lab) -> None:
     assert lab.job(again).resubmit_of == first
     with Session(lab.engine) as session:
         assert session.get_one(JobDefinition, again).definition.endswith("# kept\n")
-
-
-def test_a_submission_costs_few_statements(lab: Lab, statements: list[str]) -> None:
-    lab.submit()
-    assert len(statements) <= 5
