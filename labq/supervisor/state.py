@@ -70,7 +70,7 @@ def opened(folder: Path) -> Iterator[State]:
         raise InfrastructureError(reason) from error
     try:
         _take(lock, folder)
-        _check_space(folder)
+        check_space(folder)
         _check_version(folder)
         with _short(folder) as short:
             yield State(short, folder)
@@ -89,6 +89,16 @@ def write_private(path: Path, text: str) -> None:
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write an object like `write_private`."""
     write_private(path, json.dumps(value) + "\n")
+
+
+def check_space(folder: Path) -> None:
+    """Raise InfrastructureError when the folder's disk is too full for a server's state."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE_BYTES:
+        raise InfrastructureError(
+            f"{folder} has {free // 2**20} MiB left, labq needs {LEAST_FREE_BYTES // 2**20} MiB: "
+            "free some, or choose another state folder with --state"
+        )
 
 
 def _check_owner(folder: Path) -> None:
@@ -134,15 +144,6 @@ def _version_in(path: Path) -> object:
         return json.loads(path.read_text())["version"]
     except (ValueError, LookupError, TypeError):
         return "unreadable"
-
-
-def _check_space(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE_BYTES:
-        raise InfrastructureError(
-            f"{folder} has {free // 2**20} MiB left, labq needs {LEAST_FREE_BYTES // 2**20} MiB: "
-            "free some, or choose another state folder with --state"
-        )
 
 
 @contextmanager

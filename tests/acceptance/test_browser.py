@@ -36,7 +36,7 @@ def _chromium() -> str:
     path = f"{os.environ['PATH']}:{cache / 'labq' / 'system' / 'bin'}"
     found = shutil.which("chromium", path=path)
     if found is None:
-        pytest.skip("no chromium: deploy/system-programs chromium")
+        pytest.fail("no chromium: run deploy/system-programs chromium")
     return found
 
 

@@ -24,7 +24,17 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labq
 @pytest.fixture(scope="module")
 def images() -> ModuleType:
     """Return the script deploy/images as a module."""
-    loader = SourceFileLoader("deploy_images", str(DEPLOY / "images"))
+    return _module("images")
+
+
+@pytest.fixture(scope="module")
+def system_programs() -> ModuleType:
+    """Return the script deploy/system-programs as a module."""
+    return _module("system-programs")
+
+
+def _module(script: str) -> ModuleType:
+    loader = SourceFileLoader(f"deploy_{script}", str(DEPLOY / script))
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
     module = module_from_spec(spec)
@@ -63,6 +73,17 @@ def test_a_system_without_apt_gets_one_clear_error(tmp_path: Path) -> None:
     done = _run("system-programs", "images", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "apt-get not found: this script knows Debian and Ubuntu" in done.stderr
+
+
+def test_a_program_that_does_not_run_is_not_kept(
+    system_programs: ModuleType, tmp_path: Path
+) -> None:
+    program = tmp_path / "broken"
+    program.write_text("#!/bin/sh\necho libcow.so is missing >&2\nexit 127\n")
+    program.chmod(0o755)
+    with pytest.raises(system_programs.StopError, match=r"broken does not run: libcow\.so is"):
+        system_programs.prove(program)
+    assert not program.exists()
 
 
 def test_images_without_packages_name_the_command_to_run(tmp_path: Path) -> None:

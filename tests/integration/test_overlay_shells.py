@@ -47,7 +47,7 @@ class Device:
 
     def __init__(self, folder: Path, shell: str) -> None:
         if not BUSYBOX.exists() and "busybox" in shell:
-            pytest.skip("busybox is not unpacked: run deploy/system-programs images")
+            pytest.fail("busybox is not unpacked: run deploy/system-programs images")
         self.root = str(folder / "lava-7")
         self.wrapper = folder / "shell"
         self.wrapper.write_text(f'#!/bin/sh\nexec {" ".join(SHELLS[shell])} "$@"\n')
