@@ -20,6 +20,21 @@ from labq.supervisor.postgres import Postgres
 # Tests lose nothing when the machine dies in the middle.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 TEMPLATE = "labq_template"
+HERE = Path(__file__).parent
+# Tests that share one running labq: with several test processes all of them go to the same one.
+TOGETHER = (
+    HERE / "acceptance",
+    HERE / "chaos",
+    HERE / "integration" / "test_supervisor_up.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests together that share a running labq."""
+    for item in items:
+        for place in TOGETHER:
+            if item.path.is_relative_to(place):
+                item.add_marker(pytest.mark.xdist_group(place.stem))
 
 
 @contextmanager
