@@ -29,6 +29,7 @@ TOGETHER = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests together that share a running labq."""
     for item in items:
