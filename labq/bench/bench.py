@@ -15,7 +15,7 @@ from labq.bench.host import Host
 from labq.bench.requests import do_request
 from labq.bench.run import BenchRun, Watch
 from labq.bench.stand import Stand
-from labq.benchlink.messages import Answer, Begin, Done, Dropped, End, Request
+from labq.benchlink.messages import Answer, Begin, Done, Dropped, End, Reply, Request
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError
 from labq.domain.events import StepBegan
@@ -61,11 +61,12 @@ class Bench:
             desk.say(Dropped(reason=reason))
         self.pump()
 
-    async def do(self, desk: Desk, request: Request) -> int | None:
+    async def do(self, desk: Desk, request: Request) -> Reply:
         """Do one request of the worker that has the hold."""
         stand = self._stand_of(desk)
         if isinstance(request, End):
-            return await asyncio.shield(endings.end(self, stand, desk.number, request.failure))
+            work = endings.end(self, stand, desk.number, request.failure)
+            return Reply(value=await asyncio.shield(work))
         return await do_request(stand, self.host, request)
 
     def size_of_journal(self, desk: Desk) -> int:

@@ -8,7 +8,7 @@ import os
 import select
 from collections.abc import Callable
 
-from labq.bench.inbox import Inbox
+from labq.bench.inbox import Inbox, Note
 from labq.bench.run import BenchRun
 from labq.benchlink.records import Kind
 from labq.domain.errors import InfrastructureError, LabqError
@@ -42,6 +42,7 @@ class Channel:
         self._writable: asyncio.Future[None] | None = None
         self._is_open = True
         self._inbox = Inbox(run.folder, name, TURN_BYTES)
+        self._note = Note(run.folder, name, PIECE_BYTES)
         os.set_blocking(file, False)
         self._loop.add_reader(file, self._readable)
 
@@ -77,6 +78,7 @@ class Channel:
         finally:
             os.close(self._file)
             self._inbox.close()
+            self._note.close()
             self._closed(self)
 
     def _readable(self) -> None:
@@ -134,12 +136,16 @@ class Channel:
                 return
 
     async def _send(self, kind: Kind, number: int, data: bytes) -> None:
-        """Journal and write, with nothing between the two: a bench may be killed there."""
+        """Write and journal; a bench that is killed between the two leaves a note."""
         if not self._is_open:
             raise InfrastructureError(f"console {self.name} is closed")
-        record = self._run.write(kind, data, channel=self.name, number=number)
-        rest = self._write(data)
-        self._run.show(record)
+        run = self._run
+        self._note.take(run.journal.sequence + 1, kind, (run.step, number), data)
+        try:
+            rest = self._write(data)
+            run.record(kind, data, channel=self.name, number=number)
+        finally:
+            self._note.clear()
         while rest:
             await self._wait_for_room()
             rest = self._write(rest)

@@ -31,7 +31,7 @@ class Office(Protocol):
     def register(self, desk: Desk, begin: Begin) -> None:
         """A worker wants a step, or its hold back."""
 
-    async def do(self, desk: Desk, request: Request) -> int | None:
+    async def do(self, desk: Desk, request: Request) -> Reply:
         """Do one request of the worker; raises LabqError."""
 
     def size_of_journal(self, desk: Desk) -> int:
@@ -104,7 +104,7 @@ class Desk:
 
     async def _do(self, request: Request, office: Office) -> None:
         try:
-            self.say(Reply(value=await office.do(self, request)))
+            self.say(await office.do(self, request))
         except LabqError as error:
             self.say(Refused(type=error.type, message=str(error)))
         except Exception as error:

@@ -11,11 +11,12 @@ from labq.benchlink.records import Kind, Record
 
 @dataclass(slots=True)
 class Emissions:
-    """By number: the log line of a log or result, and how many bytes of an input were sent."""
+    """By number: the log line of a log or result, how many bytes of an input were sent, when."""
 
     lines: dict[int, int] = field(default_factory=dict)
     sent: dict[int, int] = field(default_factory=dict)
     announced: set[int] = field(default_factory=set)
+    first_at: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[Record], step: int) -> Emissions:
@@ -28,6 +29,7 @@ class Emissions:
 
     def note(self, record: Record) -> None:
         """Take in one record of the step."""
+        self.first_at.setdefault(record.number, record.at)
         match record.kind:
             case Kind.INPUT | Kind.TYPED:
                 self.sent[record.number] = self.sent.get(record.number, 0) + len(record.data)

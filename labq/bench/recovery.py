@@ -27,7 +27,7 @@ async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
     for number, path in list(folder.found()):
         try:
             run = BenchRun(path, bench.watch)
-            _take_inboxes(run)
+            _take_what_was_left(run)
             _reconcile(run, bench.host.outbox, [e for e in told if e.event.run == number])
             run.recover()
         except (LabqError, OSError, ValueError, KeyError) as error:
@@ -56,11 +56,13 @@ def _run_of(entry: Kept) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _take_inboxes(run: BenchRun) -> None:
-    """Journal what the bench before this one had read and not written."""
-    for channel, sequence, data in left_over(run.folder):
-        if sequence == run.journal.sequence + 1:
-            run.journal.append(Kind.OUTPUT, data, channel=channel)
+def _take_what_was_left(run: BenchRun) -> None:
+    """Journal what the bench before this one had read or sent and not written down."""
+    for left in left_over(run.folder):
+        if left.sequence == run.journal.sequence + 1:
+            run.journal.append(
+                left.kind, left.data, channel=left.channel, step=left.step, number=left.number
+            )
 
 
 def _reconcile(run: BenchRun, outbox: Outbox, told: Sequence[Entry]) -> None:

@@ -18,6 +18,7 @@ from labq.benchlink.messages import (
     Log,
     Open,
     Remember,
+    Reply,
     Request,
     Result,
     Send,
@@ -30,8 +31,15 @@ from labq.domain.events import ResultReported
 from labq.domain.verdicts import CaseResult
 
 
-async def do_request(stand: Stand, host: Host, request: Request) -> int | None:
+async def do_request(stand: Stand, host: Host, request: Request) -> Reply:
     """Do one request; raises LabqError. What opens and switches goes on without its worker."""
+    past = None
+    if isinstance(request, Send | Log | Result):
+        past = stand.run.emissions.first_at.get(request.number)
+    return Reply(value=await _do(stand, host, request), past=past)
+
+
+async def _do(stand: Stand, host: Host, request: Request) -> int | None:
     run = stand.run
     match request:
         case Send():

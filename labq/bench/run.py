@@ -101,23 +101,15 @@ class BenchRun:
 
         Raises TestError when the journal is too long, InfrastructureError when the disk refuses.
         """
-        record = self.write(kind, data, channel=channel, number=number)
-        self.show(record)
-        return record
-
-    def write(self, kind: Kind, data: bytes, *, channel: str = "", number: int = 0) -> Record:
-        """Append to the journal alone; `show` has to follow at once."""
         most = self._watch.most_bytes
         if kind is Kind.OUTPUT and self.journal.size + len(data) > most:
             raise TestError(f"console output over {most} bytes")
-        return self.journal.append(kind, data, channel=channel, step=self.step, number=number)
-
-    def show(self, record: Record) -> None:
-        """Append to the log what was written to the journal, and tell who waits for it."""
+        record = self.journal.append(kind, data, channel=channel, step=self.step, number=number)
         self.log.feed(record)
-        if record.number and record.kind != Kind.OUTPUT:
+        if number:
             self.emissions.note(record)
         self._watch.grew(self)
+        return record
 
     def say(self, level: Level, message: str, number: int = 0) -> int:
         """Log a line and return its number; an emission that is there already is not repeated."""

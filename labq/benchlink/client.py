@@ -11,7 +11,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from labq.benchlink.child import run_fenced
-from labq.benchlink.console import BenchConsole, Emissions, StepClock, StepStand, open_journal
+from labq.benchlink.console import BenchConsole, StepClock, StepStand, open_journal
 from labq.benchlink.link import HoldLostError, Link
 from labq.benchlink.messages import (
     Begin,
@@ -57,7 +57,7 @@ class StepSession(Session):
         self._plan = load_plan((self._run_folder / "plan.json").read_bytes())
         self._step = self._plan.steps[step]
         self._journal = open_journal(self._run_folder)
-        self._stand = StepStand(link, StepClock(self._journal, granted), Emissions())
+        self._stand = StepStand(link, StepClock(self._journal, granted))
         self._consoles: dict[str, BenchConsole] = {}
         self._power = BenchPower(link, self._plan)
         self._next: int | None = None
@@ -112,14 +112,13 @@ class StepSession(Session):
 
     @override
     def log(self, level: Level, message: str) -> int:
-        number = self._stand.emissions.number()
-        return self._link.call(Log(number=number, level=level, message=message)) or 0
+        return self._stand.emit(lambda number: Log(number=number, level=level, message=message))
 
     @override
     def report(self, result: CaseResult) -> None:
-        number = self._stand.emissions.number()
         details = json.loads(json.dumps(dict(result.details)))
-        self._link.call(Result(number=number, result=replace(result, details=details)))
+        plain = replace(result, details=details)
+        self._stand.emit(lambda number: Result(number=number, result=plain))
 
     @override
     def remember(self, key: str, value: object) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from labq.benchlink.link import Link
-from labq.benchlink.messages import Granted, Send
+from labq.benchlink.messages import Granted, Log, Result, Send
 from labq.benchlink.records import HEADER_BYTES, MOST_DATA, Kind, Record, parse, size_of
 from labq.domain.deadline import Deadline, monotonic
 from labq.hw.console import Chunk, ConsoleClosedError
@@ -37,21 +38,14 @@ class StepClock:
         self._seen = max(self._seen, at)
         self._is_replaying = self._is_replaying and position < self._past
 
+    def emitted(self, past: float | None) -> None:
+        """Note that the step emitted something: when the first time, or just now."""
+        self._seen = max(self._seen, past or 0.0)
+        self._is_replaying = self._is_replaying and past is not None
+
     def ran_dry(self, position: int) -> None:
         """Note that a channel has nothing more before `position`."""
         self._is_replaying = self._is_replaying and position < self._past
-
-
-class Emissions:
-    """Numbers what a step emits, from 1."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def number(self) -> int:
-        """Return the next number."""
-        self._last += 1
-        return self._last
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +104,10 @@ class BenchConsole:
 
     def send(self, data: bytes, delay: float = 0.0) -> None:
         """Send bytes; the bench leaves out what the journal has under this number."""
-        number = self._stand.emissions.number()
         text = data.decode("latin-1")
-        self._stand.link.call(Send(number=number, channel=self._channel, data=text, delay=delay))
+        self._stand.emit(
+            lambda number: Send(number=number, channel=self._channel, data=text, delay=delay)
+        )
 
     def _take(self, deadline: Deadline) -> Chunk | None:
         clock = self._stand.clock
@@ -151,13 +146,20 @@ class BenchConsole:
                 pass
 
 
-@dataclass(frozen=True, slots=True)
 class StepStand:
-    """What all consoles of a step share."""
+    """What all consoles of a step share: the link, the clock, and the count of emissions."""
 
-    link: Link
-    clock: StepClock
-    emissions: Emissions
+    def __init__(self, link: Link, clock: StepClock) -> None:
+        self.link = link
+        self.clock = clock
+        self._emissions = 0
+
+    def emit(self, make: Callable[[int], Send | Log | Result]) -> int:
+        """Emit what `make` gives for the next number; the journal's past is not done again."""
+        self._emissions += 1
+        reply = self.link.ask(make(self._emissions))
+        self.clock.emitted(reply.past)
+        return reply.value or 0
 
 
 def open_journal(folder: Path) -> int:

@@ -81,6 +81,10 @@ class Link:
         return granted if isinstance(granted, Granted) else None
 
     def call(self, request: Request) -> int | None:
+        """Do the request and return the reply's value; raises what the bench refuses."""
+        return self.ask(request).value
+
+    def ask(self, request: Request) -> Reply:
         """Do the request, again after a restart of the bench; raises what the bench refuses."""
         while True:
             try:
@@ -89,7 +93,7 @@ class Link:
             except _BrokenError:
                 back = self._come_back()
                 if isinstance(back, Done) and isinstance(request, End):
-                    return back.next
+                    return Reply(value=back.next)
                 if not isinstance(back, Granted):
                     raise HoldLostError("the bench gave the step away while it was gone") from None
 
@@ -177,12 +181,12 @@ class Link:
         except OSError as error:
             raise _BrokenError(str(error)) from error
 
-    def _reply(self) -> int | None:
+    def _reply(self) -> Reply:
         while True:
             answer = load_answer(self._line(None))
             match answer:
                 case Reply():
-                    return answer.value
+                    return answer
                 case Refused():
                     raise _ERRORS[answer.type](answer.message)
                 case Fenced():

@@ -197,9 +197,10 @@ class Grew:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The request is done."""
+    """The request is done. `past`: when the journal has this emission from, None for a new one."""
 
     value: int | None = None
+    past: float | None = None
     op: Literal["reply"] = "reply"
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from labq import streams
-from labq.bench.inbox import Inbox
+from labq.bench.inbox import Inbox, Note
 from labq.bench.journal import Journal
 from labq.benchlink.client import HoldLostError
-from labq.domain.deadline import Deadline
+from labq.benchlink.records import Kind
+from labq.domain.deadline import Deadline, monotonic
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import HoldState
 from labq.domain.orders import AgainOrder, GenerationOrder
@@ -78,7 +79,9 @@ def test_a_killed_worker_is_reported_idle_and_its_test_is_replayed_without_a_sec
     assert b"did one" in read_until(console, b"did one")
     assert console.now() - past < 5
     again.report(CaseResult(suite="s", case="one", verdict=Verdict.PASS))
+    assert console.now() < (live := monotonic())
     console.send(b"two\n")
+    assert console.now() >= live
     assert b"did two" in read_until(console, b"did two")
     assert again.end() == 2
     again.release()
@@ -466,3 +469,23 @@ def test_bytes_that_a_killed_bench_had_read_and_not_written_are_journaled_once(l
     boot.release()
     until(lambda: "late on main" in lab.messages(1, "target"))
     assert not lab.messages(1, "feedback")
+
+
+def test_input_that_a_killed_bench_had_sent_and_not_journaled_is_not_sent_again(lab):
+    lab.announce(a_plan(1))
+    boot = lab.step(1, 0)
+    console = boot.console()
+    lab.kill_bench()
+    run = lab.folder / "runs" / "1"
+    journal = Journal(run / "journal")
+    note = Note(run, "main", 100)
+    note.take(journal.sequence + 1, Kind.INPUT, (0, 1), b"one\n")
+    note.close()
+    journal.close()
+    lab.start_bench()
+    console.send(b"one\n")
+    console.send(b"two\n")
+    assert b"one" not in read_until(console, b"did two")
+    boot.end()
+    boot.release()
+    until(lambda: lab.messages(1, "input") == ["one\n", "two\n"])
