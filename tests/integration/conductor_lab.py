@@ -38,6 +38,7 @@ from labq.models.job import Job
 from labq.models.run import Run, Step
 from labq.queue import queued_ids
 from labq.services import devices, hosts, jobs, leader, users
+from labq.services.database import Role, make_engine
 from labq.services.devices import NewDevice
 from labq.services.leader import Term
 from labq.services.users import NewUser
@@ -134,7 +135,8 @@ class Lab:
     @contextmanager
     def conducting(self) -> Iterator[Conductor]:
         """Run a conductor in this process."""
-        conductor = Conductor(self.settings, self.engine)
+        engine = make_engine(self.settings.database_url, Role.CONDUCTOR)
+        conductor = Conductor(self.settings, engine)
         thread = threading.Thread(target=conductor.run)
         thread.start()
         try:
@@ -142,6 +144,7 @@ class Lab:
         finally:
             conductor.stop()
             thread.join(20)
+            engine.dispose()
             assert not thread.is_alive()
 
     def job(self, job: int) -> Job:
@@ -200,6 +203,13 @@ class Lab:
 
     def run_orders(self, run: int) -> list[RunOrder]:
         return [one for one in self.orders() if isinstance(one, RunOrder) and one.run == run]
+
+    def order_after(self, run: Run) -> RunOrder | None:
+        """Return the newest order of a run that came after the one noted in `run`."""
+        entries = self.client.xrange(orders_stream(HOST), min=f"({run.sent}")
+        orders = [load_order(fields[ORDER_FIELD.encode()]) for _, fields in entries]
+        mine = [one for one in orders if isinstance(one, RunOrder) and one.run == run.id]
+        return mine[-1] if mine else None
 
     def messages(self) -> set[str]:
         return queued_ids(self.client, HOST)

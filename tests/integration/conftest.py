@@ -57,7 +57,7 @@ def admin(site: Site) -> Person:
 def bare_lab(settings: Settings) -> Iterator[Lab]:
     """Return a server on this test's own database, without hosts."""
     queue.app.conf.broker_url = settings.redis_url
-    engine = make_engine(settings.database_url, Role.CONDUCTOR)
+    engine = make_engine(settings.database_url, Role.WEB)
     with redis.Redis.from_url(settings.redis_url, protocol=2) as client:
         yield Lab(settings, engine, client)
     engine.dispose()

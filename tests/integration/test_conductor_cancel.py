@@ -42,10 +42,11 @@ def test_a_waiting_job_is_canceled_at_once(lab: Lab) -> None:
 def test_a_scheduled_job_is_sent_to_collect_at_a_higher_epoch(lab: Lab) -> None:
     with lab.conducting():
         job = lab.submit()
-        run = eventually(lambda: lab.sent_run(job), "sending").id
+        first = eventually(lambda: lab.sent_run(job), "sending")
+        run = first.id
         lab.take_messages()
         lab.cancel(job)
-        order = eventually(lambda: lab.run_orders(run)[1:], "the second order")[0]
+        order = eventually(lambda: lab.order_after(first), "the second order")
         assert (order.epoch, order.next, order.reason) == (2, COLLECT, "canceled by ann")
         eventually(lambda: lab.messages() == {f"{run}-2-{COLLECT}"}, "the message of collect")
         assert lab.job(job).state is JobState.CANCELING

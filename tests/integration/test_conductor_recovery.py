@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from labq.conductor.uplink import Uplink
-from labq.domain.events import Event
-from labq.domain.orders import GenerationOrder
+from labq.domain.events import Event, RunReport
+from labq.domain.orders import GenerationOrder, RunOrder
 from labq.domain.states import JobState, Outcome, StepState
 from labq.models.control import Leader
 from labq.models.host import Host
@@ -19,6 +19,7 @@ from labq.models.run import Run, Step
 from labq.streams import GENERATION_KEY
 from tests.integration.conductor_lab import (
     BOOT,
+    HOST,
     TEST,
     Lab,
     began,
@@ -33,23 +34,22 @@ from tests.integration.conductor_lab import (
 def test_a_step_that_never_began_is_sent_again_at_the_same_epoch(lab: Lab) -> None:
     with lab.conducting():
         job = lab.submit()
-        run = eventually(lambda: lab.sent_run(job), "sending")
+        first = eventually(lambda: lab.sent_run(job), "sending")
         lab.take_messages()
-        lab.report(idle(run.id, BOOT))
-        order = eventually(lambda: lab.run_orders(run.id)[1:], "the second order")[0]
+        order = _order_for(lab, first, idle(first.id, BOOT))
         assert (order.epoch, order.next) == (1, BOOT)
-        eventually(lambda: lab.messages() == {f"{run.id}-1-{BOOT}"}, "the message")
+        eventually(lambda: lab.messages() == {f"{first.id}-1-{BOOT}"}, "the message")
 
 
 def test_a_lost_step_that_restarts_from_itself_is_sent_at_the_same_epoch(lab: Lab) -> None:
     with lab.conducting():
         job = lab.submit()
-        run = eventually(lambda: lab.sent_run(job), "sending").id
+        first = eventually(lambda: lab.sent_run(job), "sending")
+        run = first.id
         lab.take_messages()
         lab.send(began(run, BOOT), ended(run, BOOT, TEST), began(run, TEST))
         lab.send(result(run, TEST, "before the loss"))
-        lab.report(idle(run, TEST))
-        order = eventually(lambda: lab.run_orders(run)[1:], "the second order")[0]
+        order = _order_for(lab, first, idle(run, TEST))
         assert (order.epoch, order.next) == (1, TEST)
         eventually(lambda: lab.messages() == {f"{run}-1-{TEST}"}, "the message")
     with Session(lab.engine) as session:
@@ -59,14 +59,14 @@ def test_a_lost_step_that_restarts_from_itself_is_sent_at_the_same_epoch(lab: La
 def test_going_back_raises_the_epoch_and_supersedes_results_from_there_on(lab: Lab) -> None:
     with lab.conducting():
         job = lab.submit()
-        run = eventually(lambda: lab.sent_run(job), "sending").id
+        first = eventually(lambda: lab.sent_run(job), "sending")
+        run = first.id
         with Session(lab.engine) as session, session.begin():
             session.get_one(Step, (run, TEST)).restart_from = BOOT
         lab.take_messages()
         lab.send(began(run, BOOT), result(run, BOOT, "login"), ended(run, BOOT, TEST))
         lab.send(began(run, TEST), result(run, TEST, "first pass"))
-        lab.report(idle(run, TEST))
-        order = eventually(lambda: lab.run_orders(run)[1:], "the second order")[0]
+        order = _order_for(lab, first, idle(run, TEST))
         assert (order.epoch, order.next) == (2, BOOT)
         eventually(lambda: lab.messages() == {f"{run}-2-{BOOT}"}, "the message")
         assert lab.step(run, BOOT).state is StepState.WAITING
@@ -81,17 +81,12 @@ def test_going_back_raises_the_epoch_and_supersedes_results_from_there_on(lab: L
 def test_a_run_that_its_host_forgot_begins_anew_at_a_higher_epoch(lab: Lab) -> None:
     with lab.conducting():
         job = lab.submit()
-        run = eventually(lambda: lab.sent_run(job), "sending").id
+        first = eventually(lambda: lab.sent_run(job), "sending")
+        run = first.id
         lab.send(began(run, BOOT))
         eventually(lambda: lab.job(job).state is JobState.RUNNING, "running")
         lab.take_messages()
-
-        def sent_again() -> bool:
-            lab.report()
-            return len(lab.run_orders(run)) > 1
-
-        eventually(sent_again, "the second order")
-        order = lab.run_orders(run)[1]
+        order = _order_for(lab, first)
         assert (order.epoch, order.next) == (2, BOOT)
         assert order.plan is not None
 
@@ -144,12 +139,12 @@ def test_a_report_that_counts_has_the_run_sent_again(lab: Lab) -> None:
 
 def test_a_step_that_the_run_does_not_have_is_not_sent(lab: Lab) -> None:
     with lab.conducting():
-        first = lab.submit()
-        run = eventually(lambda: lab.sent_run(first), "sending").id
+        job = lab.submit()
+        first = eventually(lambda: lab.sent_run(job), "sending")
+        run = first.id
         lab.take_messages()
         lab.report(idle(run, 99))
-        lab.report(idle(run, BOOT))
-        order = eventually(lambda: lab.run_orders(run)[1:], "the second order")[0]
+        order = _order_for(lab, first, idle(run, BOOT))
         assert order.next == BOOT
 
 
@@ -162,7 +157,6 @@ def test_a_run_that_was_decided_and_not_sent_is_sent_by_whoever_leads_next(lab: 
     lab.take_messages()
     with lab.conducting():
         again = eventually(lambda: lab.sent_run(job), "sending again")
-        assert len(lab.run_orders(run)) == 2
         assert lab.messages() == {f"{run}-1-{BOOT}"}
     assert again.epoch == 1
 
@@ -171,14 +165,14 @@ def test_an_emptied_redis_gets_a_new_generation_and_lost_runs_are_sent_again(lab
     with lab.conducting():
         job = lab.submit()
         run = eventually(lambda: lab.sent_run(job), "sending").id
-        old = lab.client.get(GENERATION_KEY).decode()
+        old = eventually(lab.generation, "a generation")
         lab.client.flushall()
-        lab.report(idle(run, BOOT), generation=old, order=lab.run_of(job).sent)
+        first = lab.run_of(job)
+        lab.report(idle(run, BOOT), generation=old, order=first.sent)
         order = eventually(lambda: _last_generation(lab, old), "a new generation")
         assert lab.client.get(GENERATION_KEY).decode() == order.generation
         assert lab.run_orders(run) == []
-        lab.report(idle(run, BOOT))
-        eventually(lambda: lab.run_orders(run), "the order sent again")
+        _order_for(lab, first, idle(run, BOOT))
         lab.send(*whole_run(run))
         eventually(lambda: lab.is_finished(job), "the end")
     with Session(lab.engine) as session:
@@ -214,6 +208,16 @@ def test_a_database_that_ends_its_connections_is_used_again(lab: Lab) -> None:
         eventually(lambda: lab.sent_run(after), "the next job's sending", seconds=30)
 
 
+def _order_for(lab: Lab, run: Run, *shown: RunReport) -> RunOrder:
+    """Report until the run is sent again, and return the new order."""
+
+    def sent_again() -> RunOrder | None:
+        lab.report(*shown)
+        return lab.order_after(run)
+
+    return eventually(sent_again, "the second order")
+
+
 def _sent_run_and_uplink(lab: Lab) -> tuple[int, Uplink]:
     """Return a run that was sent, and a leading uplink that the test turns by hand."""
     with lab.conducting():
@@ -221,14 +225,13 @@ def _sent_run_and_uplink(lab: Lab) -> tuple[int, Uplink]:
         run = eventually(lambda: lab.sent_run(job), "sending").id
     uplink = Uplink(lab.lead(), lab.client)
     lab.report()
-    uplink.turn()
+    _judge(uplink)
     return run, uplink
 
 
 def _judge(uplink: Uplink) -> None:
     """Have the reports that are there read, and the newest one judged, which waits its turn."""
-    uplink.turn()
-    uplink.turn()
+    eventually(lambda: uplink.turn() or uplink._lines[HOST].due_at() is None, "the judgement")
 
 
 def _at_epoch_two(event: Event) -> Event:

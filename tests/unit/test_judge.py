@@ -59,7 +59,7 @@ def test_a_run_that_was_not_sent_yet_is_not_missing() -> None:
 
 @pytest.mark.parametrize("state", [HoldState.HELD, HoldState.WAITING, HoldState.HANDING])
 def test_a_run_that_is_held_waiting_or_handing_is_not_missing(state: HoldState) -> None:
-    assert judge(report(1, shown(state=state, idle_ms=0))) == []
+    assert judge(report(1, shown(state=state, idle_ms=900))) == []
 
 
 def test_a_run_is_missing_only_after_half_a_second() -> None:
