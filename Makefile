@@ -24,7 +24,7 @@ demo: programs ## Boot a real Linux on a virtual device, run tests, show what ca
 
 test: programs ## Run the whole test suite (ARGS= is given to pytest)
 	@$(PYTHON_ANY) deploy/system-programs chromium
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 lint: setup ## Check style, spelling and templates
 	@$(BIN)/ruff check .

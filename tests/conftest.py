@@ -12,6 +12,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 import redis
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from labq.supervisor import postgres as postgres_server
 from labq.supervisor import redis as redis_server
@@ -20,22 +23,21 @@ from labq.supervisor.postgres import Postgres
 # Tests lose nothing when the machine dies in the middle.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 TEMPLATE = "labq_template"
-HERE = Path(__file__).parent
-# Tests that share one running labq: with several test processes all of them go to the same one.
-TOGETHER = (
-    HERE / "acceptance",
-    HERE / "chaos",
-    HERE / "integration" / "test_supervisor_up.py",
-)
+# Tests that share a running labq: where several processes run tests, one of them runs all of these.
+TOGETHER = ("tests/acceptance/", "tests/chaos/", "tests/integration/test_supervisor_up.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests together that share a running labq."""
-    for item in items:
-        for place in TOGETHER:
-            if item.path.is_relative_to(place):
-                item.add_marker(pytest.mark.xdist_group(place.stem))
+class Together(LoadScopeScheduling):
+    """Hands out tests one by one, those that share a running labq at once."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Return how tests are spread over processes, when there are several."""
+    return Together(config, log)
 
 
 @contextmanager
