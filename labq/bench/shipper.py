@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -17,7 +18,7 @@ from labq.bench.outbox import Outbox
 from labq.domain.deadline import monotonic
 from labq.domain.events import EventBatch, Report
 
-COALESCE_SECONDS = 0.01
+COALESCE_SECONDS = 0.03
 RETRY_SECONDS = 0.25
 RESEND_SECONDS = 5.0
 MOST_IN_FLIGHT = 8 * 1024 * 1024
@@ -146,9 +147,10 @@ class Shipper:
 
     def _ship(self) -> None:
         self._look_back()
-        self._ship_events()
+        has_shipped = self._ship_events()
         self._ship_report()
-        if self._ship_logs():
+        if self._ship_logs() or has_shipped:
+            # What comes in the meantime goes out in one piece.
             self._wake.set()
             time.sleep(COALESCE_SECONDS)
 
@@ -162,13 +164,15 @@ class Shipper:
                 if cargo.sent > cargo.stored and now - cargo.moved > RESEND_SECONDS:
                     cargo.sent, cargo.moved = cargo.stored, now
 
-    def _ship_events(self) -> None:
+    def _ship_events(self) -> bool:
+        """Send what may be seen of the outbox; tell whether there was anything."""
+        before = self._sent
         while True:
             self._sent = max(self._sent, self._outbox.confirmed)
             room = MOST_EVENTS_IN_FLIGHT - (self._sent - self._outbox.confirmed)
             entries = self._outbox.after(self._sent, min(BATCH, room))
             if not entries:
-                return
+                return self._sent > before
             events = tuple(entry.event for entry in entries)
             batch = EventBatch(first=entries[0].sequence, events=events)
             self._client.xadd(self._up, {streams.EVENTS_FIELD: streams.dump_event_batch(batch)})
@@ -190,18 +194,18 @@ class Shipper:
         for _, cargo, _ in due:
             _sync(cargo.journal)
         pipe = self._client.pipeline(transaction=False)
-        sent = [
-            self._load(pipe, run, cargo, size)
-            for _ in range(MOST_CHUNKS_A_ROUND)
-            for run, cargo, size in due
-            if self._has_room()
-        ]
+        room, sent = self._room(), 0
+        for _, (run, cargo, size) in itertools.product(range(MOST_CHUNKS_A_ROUND), due):
+            if sent < room:
+                sent += self._load(pipe, run, cargo, size)
+        if not sent:
+            return False
         try:
             pipe.execute()
         except redis.RedisError:
             self._rewind()
             raise
-        return any(sent)
+        return True
 
     def _due(self) -> list[tuple[int, _Cargo, int]]:
         """Return what has grown, with the length up to which it may go after a sync."""
@@ -212,24 +216,26 @@ class Shipper:
                 if cargo.sent < cargo.size and cargo.journal.exists()
             ]
 
-    def _has_room(self) -> bool:
+    def _room(self) -> int:
+        """Return how many bytes may be sent before the server confirms some."""
         with self._lock:
             flying = sum(cargo.sent - cargo.stored for cargo in self._cargoes.values())
-        return flying < MOST_IN_FLIGHT
+        return MOST_IN_FLIGHT - flying
 
-    def _load(self, pipe: Pipeline, run: int, cargo: _Cargo, size: int) -> bool:
+    def _load(self, pipe: Pipeline, run: int, cargo: _Cargo, size: int) -> int:
+        """Add the next chunk of a log; return its length."""
         with self._lock:
             offset = cargo.sent
         length = min(streams.CHUNK_BYTES, size - offset)
         if length <= 0:
-            return False
+            return 0
         raw = _read(cargo.path, offset, length)
         pipe.xadd(self._log, streams.log_entry(run, offset, raw))  # type: ignore[arg-type]  # dict is invariant
         with self._lock:
             if cargo.sent == cargo.stored:
                 cargo.moved = monotonic()
             cargo.sent = offset + len(raw)
-        return bool(raw)
+        return len(raw)
 
     def _rewind(self) -> None:
         with self._lock:

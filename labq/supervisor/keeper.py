@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -19,7 +20,6 @@ import subprocess
 import termios
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from labq.benchlink.child import start_time
@@ -29,6 +29,15 @@ from labq.domain.errors import InfrastructureError, LabqError
 SOCKET_NAME = "keeper.sock"
 # Wide, so that no shell on the other side breaks lines.
 _WINDOW = struct.pack("HHHH", 24, 1000, 0, 0)
+# A terminal that the leader of a new session opens becomes its controlling terminal.
+_ON_TERMINAL = ("/bin/sh", "-c", 'exec <>"$1" >&0 2>&0; shift; exec "$@"', "sh")
+_TERMINAL_SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTSTP,
+    signal.SIGTERM,
+)
 
 
 @dataclass(slots=True)
@@ -51,6 +60,7 @@ class Keeper:
         self._watchers: set[int] = set()
         self._exits: dict[int, str] = {}
         self._poll = select.epoll()
+        _stop_ignoring()
         _kill_left_over(self._groups)
         self._listener = self._listen()
 
@@ -252,27 +262,36 @@ def _ends(io: str) -> tuple[int | None, int | None]:
 def _started(
     argv: list[str], environment: dict[str, str], cwd: str, terminal: int | None
 ) -> subprocess.Popen[bytes]:
-    is_tty = terminal is not None and os.isatty(terminal)
+    """Start a process in a session of its own; a terminal becomes its controlling one.
+
+    Nothing runs in the child before its first program: so it need not be a copy of this process,
+    which would cost ten times as much.
+    """
     end = subprocess.DEVNULL if terminal is None else terminal
+    words = [str(word) for word in argv]
+    if shutil.which(words[0], path=str(environment.get("PATH", os.defpath))) is None:
+        raise FileNotFoundError(f"there is no program {words[0]}")
+    if terminal is not None and os.isatty(terminal):
+        words = [*_ON_TERMINAL, os.ttyname(terminal), *words]
     return subprocess.Popen(
-        [str(word) for word in argv],
+        words,
         env={str(name): str(value) for name, value in environment.items()},
         cwd=cwd,
         stdin=end,
         stdout=end,
         stderr=end,
         start_new_session=True,
-        preexec_fn=partial(_prepare, is_tty),  # noqa: PLW1509 - this process has one thread
     )
 
 
-def _prepare(is_tty: bool) -> None:  # noqa: FBT001 - given by position to partial
-    # What this process was started with (nohup, a shell's `&`) must not reach a terminal.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    if is_tty:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+def _stop_ignoring() -> None:
+    """Give children the default of signals that this process was started to ignore (nohup).
+
+    A handler that does nothing ignores them as well here, and does not outlive an exec.
+    """
+    for number in _TERMINAL_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def _kill_left_over(path: Path) -> None:

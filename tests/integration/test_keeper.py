@@ -63,11 +63,12 @@ def test_a_terminal_is_kept_for_the_next_client(client, tmp_path):
 
 
 def test_a_command_has_its_terminal_as_the_controlling_one(client, tmp_path):
-    file = client.spawn("1/main", a_shell(tmp_path, "echo ready >/dev/tty; sleep 600"))
+    command = "trap 'exit 3' INT; echo ready >/dev/tty; while :; do sleep 0.1; done"
+    file = client.spawn("1/main", a_shell(tmp_path, command))
     assert file is not None
     read_until(file, b"ready")
     os.write(file, b"\x03")
-    until(lambda: client.entries()[0].code is not None)
+    until(lambda: client.entries()[0].code == 3)
     os.close(file)
 
 
