@@ -21,8 +21,9 @@ TOO_LONG = "<line way too long ...>"
 MASKED = "[MASKED]"
 
 # ECMA-48: control sequences (ESC [), strings up to BEL or ST (ESC ] P X ^ _), other escapes.
+# A string whose end is not in its line is noise: the line's text after it stays.
 _ESCAPES = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~])?"
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-~])?"
 )
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
 _LINE_END = re.compile(rb"\r*\n\r*")

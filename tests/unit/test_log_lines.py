@@ -52,6 +52,7 @@ def test_another_channel_is_feedback_with_its_name():
         ((b"a\r\nb\r\r\nc\n\rd\n",), ["a", "b", "c", "d"]),
         ((b"10%\r20%\r\n",), ["10%", "20%"]),
         ((b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07x\x1b(B\x1b[6n\n",), ["red x"]),
+        ((b"\x1b]noise\x1b_more\n\x07",), ["noisemore", ""]),
         ((b"a\x00b\x07c\x7fd\te\n",), ["abcd\te"]),
         ((b"ha", b"lf\nrest"), ["half", "rest"]),
         ((b"a\r", b"\nb\n"), ["a", "b"]),
