@@ -94,10 +94,11 @@ def test_guessing_is_stopped_for_the_name_alone(site: Site) -> None:
 
 def test_a_good_log_in_forgets_the_bad_ones(site: Site) -> None:
     site.person("dora", password=PASSWORD)
+    for _ in range(MOST_ATTEMPTS - 1):
+        assert log_in(site, "dora", "wrong password").status_code == 401
+    assert log_in(site, "dora", PASSWORD).status_code == 201
     for _ in range(2):
-        for _ in range(MOST_ATTEMPTS - 1):
-            assert log_in(site, "dora", "wrong password").status_code == 401
-        assert log_in(site, "dora", PASSWORD).status_code == 201
+        assert log_in(site, "dora", "wrong password").status_code == 401
 
 
 def test_a_token_shows_its_secret_once_and_dies_when_revoked(site: Site, ann: Person) -> None:
