@@ -29,6 +29,8 @@ from labq.services.transitions import WORK_CHANNEL, Work
 
 PASS_SECONDS = 10.0
 WAIT_SECONDS = 1.0
+GATHER_SECONDS = 0.1
+"""How long jobs and devices gather after a pairing; after a longer quiet they are paired at once."""
 DELIVER_TASK = "labq.notify"
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Scheduler:
         self._client = client
         self._planner = Planner(templates)
         self._random = SystemRandom()
+        self._gather = Deadline.after(0)
 
     def run(self) -> None:
         """Work until the term ends; raises when the database or Redis fails."""
@@ -52,14 +55,15 @@ class Scheduler:
 
     def _listen(self, ear: connection, until: Deadline) -> None:
         """Do the work that notifications ask for until the next full pass is due."""
+        asked: set[Work] = set()
         while not (until.is_over() or self._lead.stop.is_set()):
             wait = min(until.remaining(), WAIT_SECONDS)
-            if not ear.notifies:
-                select.select([ear], [], [], wait)
-                ear.poll()
-            asked = {notice.payload for notice in ear.notifies}
-            ear.notifies.clear()
-            self.work(frozenset(kind for kind in Work if kind in asked))
+            if Work.PAIRING in asked:
+                wait = min(wait, self._gather.remaining())
+            asked |= _hear(ear, wait)
+            ready = asked if self._gather.is_over() else asked - {Work.PAIRING}
+            self.work(frozenset(ready))
+            asked -= ready
 
     def work(self, work: frozenset[Work]) -> None:
         """Do what is asked for: send what is decided, pair, hand out deliveries."""
@@ -86,6 +90,7 @@ class Scheduler:
         if refused:
             self._refuse(refused)
         kept = self._reserve(planned)
+        self._gather = Deadline.after(GATHER_SECONDS)
         announce.announce(self._lead, self._client, [announce.of_planned(one) for one in kept])
         return bool(refused) or len(proposals) >= MOST_PAIRINGS
 
@@ -139,6 +144,16 @@ class Scheduler:
             yield ear
         finally:
             pooled.invalidate()
+
+
+def _hear(ear: connection, wait_seconds: float) -> set[Work]:
+    """Return the work that was asked for, waiting for the first notification."""
+    if not ear.notifies:
+        select.select([ear], [], [], wait_seconds)
+        ear.poll()
+    payloads = {notice.payload for notice in ear.notifies}
+    ear.notifies.clear()
+    return {kind for kind in Work if kind in payloads}
 
 
 def _now() -> datetime:

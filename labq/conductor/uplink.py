@@ -30,9 +30,10 @@ from labq.domain.orders import AgainOrder, ConfirmOrder, Order
 from labq.models.host import Host
 from labq.streams import orders_stream, up_stream
 
-PAUSE_SECONDS = 0.1
-"""How long events of a host gather before they are applied, unless one closes a run."""
-CLOSING_PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.15
+"""How long events of a host gather before they are applied."""
+CLOSING_PAUSE_SECONDS = 0.07
+"""How long when one of them closes a run; an event after a longer quiet is applied at once."""
 JUDGE_SECONDS = 0.2
 NOTE_SECONDS = 4.0
 HOSTS_SECONDS = 2.0

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, tuple_, update
+from sqlalchemy import select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from labq.domain.states import RunState
 from labq.models.run import Run
-from labq.services import transitions
 from labq.services.transitions import LOG_CHANNEL
 
 QUIET_AFTER = timedelta(seconds=20)
@@ -35,26 +34,15 @@ def lengths(session: Session, runs: Collection[int]) -> dict[int, Stored]:
 
 def extend(session: Session, grown: Mapping[int, Stored]) -> None:
     """Store that logs are longer now, and tell who follows them."""
-    runs = sorted(grown)
     session.execute(
-        select(Run.id)
-        .where(Run.id.in_(runs))
-        .order_by(Run.job_id, Run.id)
-        .with_for_update(key_share=True)
-    )
-    session.execute(
-        update(Run)
-        .where(Run.id == _GROWN.c.run)
-        .values(log_bytes=_GROWN.c.length, log_lines=_GROWN.c.lines, is_log_packed=False)
-        .execution_options(synchronize_session=False),
+        _EXTEND,
         {
-            "runs": runs,
-            "lengths": [grown[run].length for run in runs],
-            "lines": [grown[run].lines for run in runs],
+            "channel": LOG_CHANNEL,
+            "runs": list(grown),
+            "lengths": [stored.length for stored in grown.values()],
+            "lines": [stored.lines for stored in grown.values()],
         },
     )
-    told = [(LOG_CHANNEL, f"{run}:{grown[run].length}") for run in runs]
-    transitions.tell_all(session, told)
 
 
 def find_quiet(session: Session, now: datetime, limit: int = 200) -> list[tuple[int, int]]:
@@ -78,12 +66,20 @@ def note_packed(session: Session, packed: Sequence[tuple[int, int]]) -> None:
     )
 
 
-_GROWN = (
-    func.unnest(
-        bindparam("runs", type_=ARRAY(BigInteger)),
-        bindparam("lengths", type_=ARRAY(BigInteger)),
-        bindparam("lines", type_=ARRAY(BigInteger)),
-    )
-    .table_valued("run", "length", "lines", name="grown")
-    .render_derived()
+# Rows are locked in the order in which everybody locks runs, then changed and told of.
+_EXTEND = text("""
+WITH grown AS (
+  SELECT * FROM unnest(
+    CAST(:runs AS bigint[]), CAST(:lengths AS bigint[]), CAST(:lines AS bigint[])
+  ) AS one(run, length, lines)
+), locked AS (
+  SELECT run.id, grown.length, grown.lines
+    FROM run JOIN grown ON grown.run = run.id
+   ORDER BY run.job_id, run.id FOR NO KEY UPDATE OF run
+), extended AS (
+  UPDATE run SET log_bytes = locked.length, log_lines = locked.lines, is_log_packed = false
+    FROM locked WHERE run.id = locked.id
+  RETURNING run.id, run.log_bytes
 )
+SELECT count(pg_notify(:channel, id || ':' || log_bytes)) FROM extended
+""")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select
@@ -42,8 +42,10 @@ def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list
         job.device_id = device.id
         transitions.move_job(session, job, JobState.SCHEDULED, by)
         transitions.move_device(session, device, DeviceState.RESERVED, by)
+        session.add(_new_run(one.proposal, device, now))
     if kept:
-        _insert_parts(session, kept, devices, now)
+        session.flush()
+        _insert_parts(session, kept, now)
         transitions.tell(session, jobs=[one.proposal.job for one in kept])
     return kept
 
@@ -103,11 +105,8 @@ _FREE = (
 )
 
 
-def _insert_parts(
-    session: Session, planned: Sequence[Planned], devices: Mapping[str, Device], now: datetime
-) -> None:
-    """Insert new runs, their plans, steps and reservations, a statement for each table."""
-    runs = [_run_of(one.proposal, devices[one.proposal.device], now) for one in planned]
+def _insert_parts(session: Session, planned: Sequence[Planned], now: datetime) -> None:
+    """Insert the plans, steps and reservations of new runs, a statement for each table."""
     plans = [{"run_id": one.plan.run, "digest": one.digest, "plan": one.text} for one in planned]
     steps = [row for one in planned for row in _steps_of(one.plan)]
     reservations = [
@@ -115,22 +114,23 @@ def _insert_parts(
         for one in planned
         for resource in one.proposal.resources
     ]
-    for table, rows in ((Run, runs), (RunPlan, plans), (Step, steps), (Reservation, reservations)):
+    for table, rows in ((RunPlan, plans), (Step, steps), (Reservation, reservations)):
         session.execute(insert(table_of(table)), rows)
 
 
-def _run_of(proposal: Proposal, device: Device, now: datetime) -> dict[str, object]:
-    return {
-        "id": proposal.run,
-        "job_id": proposal.job,
-        "number": 1,
-        "device_id": device.id,
-        "host": proposal.host,
-        "state": RunState.RESERVED,
-        "epoch": 1,
-        "next": 0,
-        "reserved_at": now,
-    }
+def _new_run(proposal: Proposal, device: Device, now: datetime) -> Run:
+    return Run(
+        id=proposal.run,
+        job_id=proposal.job,
+        number=1,
+        device_id=device.id,
+        host=proposal.host,
+        state=RunState.RESERVED,
+        epoch=1,
+        next=0,
+        sent=None,
+        reserved_at=now,
+    )
 
 
 def _steps_of(plan: Plan) -> list[dict[str, object]]:
