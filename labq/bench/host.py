@@ -14,6 +14,8 @@ from labq.benchlink.keeper import KeeperClient
 from labq.config import Settings
 from labq.domain.plan import Queue
 
+GATHER_SECONDS = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -27,16 +29,24 @@ class Host:
     keeper: KeeperClient
     limits: Mapping[Queue, int]
     _settling: set[asyncio.Task[None]] = field(default_factory=set)
+    _unsettled: set[int] = field(default_factory=set)
 
     def settle_soon(self, journal: int) -> None:
-        """Do `settle` without waiting: for events that nobody is answered for."""
-        task = asyncio.get_running_loop().create_task(self.settle(journal))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        """Do `settle` a little later, for all journals together: nobody is answered for them."""
+        if not self._unsettled:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._settle_gathered)
+        self._unsettled.add(journal)
 
-    async def settle(self, journal: int) -> None:
-        """Put the newest event of a journal on disk, then let it be shipped."""
+    async def settle(self, *journals: int) -> None:
+        """Put the newest events of these journals on disk, then let them be shipped."""
         sequence = self.outbox.last
-        await self.disk.sync((self.outbox.file, journal))
+        await self.disk.sync((self.outbox.file, *journals))
         self.outbox.show(sequence)
         self.shipper.wake()
+
+    def _settle_gathered(self) -> None:
+        journals = tuple(self._unsettled)
+        self._unsettled.clear()
+        task = asyncio.get_running_loop().create_task(self.settle(*journals))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)

@@ -14,6 +14,7 @@ from labq.domain.errors import InvalidInputError
 from labq.domain.orders import Order
 
 BLOCK_MS = 2000
+GATHER_SECONDS = 0.01
 RETRY_SECONDS = 0.25
 BATCH = 200
 
@@ -62,6 +63,8 @@ class OrderReader:
         entries = [(name.decode(), _order(fields)) for name, fields in found[0][1]]
         self._last = entries[-1][0]
         self._take(entries)
+        # Confirmations come one by one: the next ones may gather.
+        self._is_over.wait(GATHER_SECONDS)
 
     def _look_for_loss(self) -> None:
         """Start again from the beginning when Redis has lost the stream."""

@@ -7,7 +7,6 @@ import json
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 
-from labq.bench.disk import write_synced
 from labq.bench.host import Host
 from labq.bench.run import BenchRun
 from labq.bench.stand import Stand
@@ -50,7 +49,7 @@ async def _do(stand: Stand, host: Host, request: Request) -> int | None:
         case Result():
             return _report(run, host, request)
         case Remember():
-            await asyncio.to_thread(_remember, run, request)
+            _remember(run, request)
         case Child():
             stand.children.add(request.pid, request.start, run.gate.epoch)
         case ChildGone():
@@ -75,8 +74,12 @@ def _switch(stand: Stand, request: Request) -> Coroutine[object, object, None]:
 
 
 def _remember(run: BenchRun, request: Remember) -> None:
+    """Keep a value, whole or not at all. Not synced, as the files that it names are not."""
     values = run.remembered() | {request.key: request.value}
-    write_synced(run.folder / "remembered.json", json.dumps(values).encode())
+    path = run.folder / "remembered.json"
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(values))
+    temporary.replace(path)
 
 
 def _report(run: BenchRun, host: Host, request: Result) -> int:
