@@ -65,10 +65,13 @@ def page(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator
     size = {"width": request.param, "height": 844}
     context = browser.new_context(viewport=size, base_url=lab.server.url)
     opened = context.new_page()
+    opened.set_default_timeout(60_000)
     opened.goto("/login")
     opened.fill("input[name=name]", lab.server.user)
     opened.fill("input[name=password]", PASSWORD)
     opened.click("main button[type=submit]")
+    # Another navigation before the answer came would break off logging in.
+    opened.wait_for_selector("form[action='/logout']", state="attached")
     yield opened
     context.close()
 
@@ -100,12 +103,12 @@ def test_the_log_of_a_running_job_follows_without_a_reload(
     made = client.submit(shell_job(say(f"{wait_for_file(gate)}; echo the-gate-is-open", "gate")))
     problems = _problems(page)
     page.goto(f"/jobs/{made}")
-    page.wait_for_selector("#log .input", timeout=60_000)
+    page.wait_for_selector("#log .input")
     page.wait_for_selector("#live:not([hidden])")
     gate.touch()
-    page.wait_for_selector("#log .target:has-text('the-gate-is-open')", timeout=60_000)
-    page.wait_for_selector("#progress [data-over]", timeout=60_000)
-    page.wait_for_selector("#live[hidden]", state="attached", timeout=60_000)
+    page.wait_for_selector("#log .target:has-text('the-gate-is-open')")
+    page.wait_for_selector("#progress [data-over]")
+    page.wait_for_selector("#live[hidden]", state="attached")
     assert page.locator("#progress .badge.is-good").count() >= 1
     assert problems == []
     client.close()
