@@ -27,7 +27,7 @@ from labq.streams import load_log_chunk, log_stream, unpack_log
 
 LINGER_SECONDS = 0.1
 BLOCK_SECONDS = 1.0
-HOSTS_SECONDS = 2.0
+HOSTS_SECONDS = 5.0
 MOST_CHUNKS = 32
 """Of each host in one turn; chunks are at most 256 KiB of text."""
 MOST_OPEN = 128

@@ -35,8 +35,8 @@ PAUSE_SECONDS = 0.15
 CLOSING_PAUSE_SECONDS = 0.07
 """How long when one of them closes a run; an event after a longer quiet is applied at once."""
 JUDGE_SECONDS = 0.2
-NOTE_SECONDS = 4.0
-HOSTS_SECONDS = 2.0
+NOTE_SECONDS = 8.0
+HOSTS_SECONDS = 5.0
 TRIM_SECONDS = 1.0
 BLOCK_SECONDS = 1.0
 MOST_ENTRIES = 200

@@ -17,8 +17,8 @@ from labq.models.host import Host
 from labq.services import transitions
 from labq.services.transitions import SYSTEM, By, Work
 
-SILENT_AFTER = timedelta(seconds=20)
-"""Four reports that did not come."""
+SILENT_AFTER = timedelta(seconds=30)
+"""Six reports that did not come; every second one is noted."""
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 
 

@@ -77,6 +77,16 @@ def test_lines_far_down_a_long_log_are_found(logs: Logs, is_packed: bool) -> Non
     assert logs.read(RUN, 3 * FRAME_BYTES - 10, 20) == data[3 * FRAME_BYTES - 10 :][:20]
 
 
+def test_a_line_longer_than_frames_is_found_and_so_is_the_next(logs: Logs) -> None:
+    long = b"x" * (3 * FRAME_BYTES)
+    data = b"first\n" + long + b"\nlast\n"
+    store(logs, data)
+    logs.pack(RUN, len(data))
+    logs.adopt(RUN)
+    assert logs.read_lines(RUN, 1, 2, stored=len(data)) == [long, b"last"]
+    assert logs.read_lines(RUN, 2, 2, stored=len(data)) == [b"last"]
+
+
 def test_a_packed_log_is_read_by_any_zstd_program(logs: Logs, tmp_path: Path) -> None:
     data = text(10_000)
     store(logs, data)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from labq.conductor.apply import Applier
+from labq.conductor.entries import Entry
+from labq.conductor.scheduler import Scheduler
 from labq.domain.errors import ErrorType, Failure
+from labq.domain.events import EventBatch
 from labq.domain.orders import ConfirmOrder
 from labq.domain.states import DeviceHealth, DeviceState, JobState, Outcome, RunState, StepState
 from labq.models.device import Device, Reservation
 from labq.models.result import TestCase, TestSuite
+from labq.services.transitions import Work
 from tests.integration.conductor_lab import (
     BOOT,
     COLLECT,
     DEFINITION,
+    HOST,
     TEST,
     Lab,
     began,
@@ -153,11 +159,17 @@ def test_devices_that_share_a_resource_do_not_run_at_once(bare_lab: Lab) -> None
         for device in session.scalars(select(Device)):
             device.exclusive = ["mux"]
     first, second = bare_lab.submit(), bare_lab.submit()
-    with bare_lab.conducting():
-        run = eventually(lambda: bare_lab.sent_run(first), "sending")
-        assert bare_lab.job(second).state is JobState.SUBMITTED
-        bare_lab.send(*whole_run(run.id))
-        eventually(lambda: bare_lab.sent_run(second), "the second job's sending")
+    lead = bare_lab.lead()
+    scheduler = Scheduler(lead, bare_lab.client, ())
+    scheduler.work(frozenset({Work.PAIRING}))
+    scheduler.work(frozenset({Work.PAIRING}))
+    assert bare_lab.run_of(second) is None
+    run = bare_lab.run_of(first).id
+    Applier(lead, HOST).store(
+        0, [Entry("1-1", EventBatch(first=1, events=tuple(whole_run(run))))], None
+    )
+    scheduler.work(frozenset({Work.PAIRING}))
+    assert bare_lab.run_of(second) is not None
 
 
 def test_results_are_kept_by_suite_and_reported_twice_are_there_once(lab: Lab) -> None:
