@@ -68,17 +68,20 @@ class Scheduler:
     def work(self, work: frozenset[Work]) -> None:
         """Do what is asked for: send what is decided, pair, hand out deliveries."""
         if Work.SENDING in work:
-            self._send()
+            while self._send():
+                pass
         if Work.PAIRING in work:
             while self._pair():
                 pass
         if Work.DELIVERING in work:
             self._deliver()
 
-    def _send(self) -> None:
+    def _send(self) -> bool:
+        """Send what is decided, and return whether there may be more."""
         with self._lead.reading() as session:
             unsent = announce.read_unsent(session)
         announce.announce(self._lead, self._client, unsent)
+        return len(unsent) >= announce.MOST_AT_ONCE
 
     def _pair(self) -> bool:
         """Pair once, and return whether there may be more to pair."""

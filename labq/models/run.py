@@ -17,7 +17,7 @@ class Run(Base):
     """One execution. `sent` is the id of the order that announced the last sending, null before.
 
     `epoch` and `next` are what that order said; `log_bytes` and `log_lines` are stored and synced.
-    `cancel_reason` and the failure are set when the server ends the run early.
+    `error_type` and `error_message` are the first failure of a step, or why the run was canceled.
     """
 
     __tablename__ = "run"
