@@ -84,6 +84,9 @@ def _problems(page: Page) -> list[str]:
 
 
 def test_every_page_fits_and_says_no_error(page: Page, lab: Lab, job: int) -> None:
+    reason = "no_place_to_break_a_line_" * 10
+    command = ("device", "set", "shell-1", "--health", "good", "--reason", reason)
+    assert lab.server.cli(*command).returncode == 0
     problems = _problems(page)
     tabs = [f"/jobs/{job}{tab}" for tab in ("", "/results", "/definition", "/device", "/plan")]
     lists = ["/", "/jobs", "/jobs?mine=1", "/devices", "/devices/shell-1", "/hosts"]
