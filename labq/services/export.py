@@ -73,7 +73,7 @@ class ExportedCase:
         if self.test_set is not None:
             logged["set"] = self.test_set
         if self.measurement is not None:
-            logged |= {"measurement": str(self.measurement), "units": self.units}
+            logged |= {"measurement": _plain(self.measurement), "units": self.units}
         return {**self.details, **logged}
 
 
@@ -120,7 +120,7 @@ def case_dict(case: ExportedCase) -> dict[str, object]:
         "job": str(case.job),
         "suite": case.suite,
         "result": case.verdict.value,
-        "measurement": str(case.measurement),
+        "measurement": "None" if case.measurement is None else f"{case.measurement:f}",
         "unit": case.units,
         "level": str(metadata.get("level", "")),
         "url": f"/results/testcase/{case.id}",

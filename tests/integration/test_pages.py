@@ -7,6 +7,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from labq.blobs import Logs
 from labq.config import Settings
@@ -306,3 +307,34 @@ def test_what_is_not_there_has_a_page_that_says_so(site: Site, path: str) -> Non
 
 def test_a_silent_conductor_and_host_are_alarms_on_the_overview(site: Site) -> None:
     assert "No conductor" in site.client.get("/").text
+
+
+def _add_device(boss: FlaskClient, template: str) -> TestResponse:
+    page = boss.get("/add-device")
+    assert page.status_code == 200
+    fields = {"name": "board-9", "device_type": "board", "host": "rack", "tags": "usb hdmi"}
+    return boss.post(
+        "/add-device", data={**fields, "template": template, "csrf_token": _csrf(page.text)}
+    )
+
+
+def test_an_admin_adds_a_device_that_waits_in_maintenance(site: Site, boss: FlaskClient) -> None:
+    site.device("board-1")
+    answer = _add_device(boss, "{% extends 'labq/base.jinja2' %}\r\n")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/devices/board-9")
+    page = boss.get("/devices/board-9").text
+    assert "maintenance" in page
+    assert "hdmi, usb" in page
+
+
+def test_a_device_whose_dictionary_is_wrong_is_not_added(site: Site, boss: FlaskClient) -> None:
+    site.device("board-1")
+    answer = _add_device(boss, "{% extends 'nothing.jinja2' %}")
+    assert answer.status_code == 400
+    assert "nothing.jinja2" in answer.text
+    assert "board-9" in answer.text
+    assert boss.get("/devices/board-9").status_code == 404
+
+
+def test_only_admins_add_devices(user: FlaskClient) -> None:
+    assert user.get("/add-device").status_code == 403

@@ -53,11 +53,16 @@ def test_a_case_dict_holds_text_and_a_metadata_mapping() -> None:
             "definition": "0_smoke",
             "result": "pass",
             "set": "disk",
-            "measurement": "12.5000000000",
+            "measurement": "12.5",
             "units": "MB/s",
             "level": "3.1",
         },
     }
+
+
+def test_a_measurement_has_no_exponent() -> None:
+    found = export.case_dict(replace(CASE, measurement=Decimal("0E-10")))
+    assert (found["measurement"], found["metadata"]["measurement"]) == ("0.0000000000", "0")
 
 
 def test_a_missing_measurement_is_the_text_none() -> None:

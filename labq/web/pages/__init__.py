@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labq.web.endpoint import Page
 from labq.web.pages import (
+    add_device,
     addresses,
     device,
     devices,
@@ -29,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     *submit.PAGES,
     *devices.PAGES,
     *device.PAGES,
+    *add_device.PAGES,
     *hosts.PAGES,
     *login.PAGES,
     *tokens.PAGES,
