@@ -89,9 +89,12 @@ def begin(session: Session, known: OpenRun, event: StepBegan, by: By) -> None:
     step.began_at = event.at
     step.waited_ms = event.waited_ms
     if run.state is RunState.RESERVED:
-        transitions.move_run(session, run, RunState.RUNNING, by)
-        transitions.move_job(session, known.job, JobState.RUNNING, by)
-        transitions.move_device(session, known.device, DeviceState.RUNNING, by)
+        # Events gather before they are applied: the host says when it was. A host whose clock is
+        # wrong cannot put it before the submission, or after now.
+        began = replace(by, at=min(max(event.at, known.job.submitted_at), by.at))
+        transitions.move_run(session, run, RunState.RUNNING, began)
+        transitions.move_job(session, known.job, JobState.RUNNING, began)
+        transitions.move_device(session, known.device, DeviceState.RUNNING, began)
         deliveries.add_due(session, known.job, known.notify, by.at)
 
 

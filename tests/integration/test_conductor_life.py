@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -66,6 +70,29 @@ def test_states_follow_the_first_step(lab: Lab) -> None:
         assert lab.device().state is DeviceState.RUNNING
         step = lab.step(run.id, BOOT)
         assert (step.state, step.waited_ms, step.begins) == (StepState.RUNNING, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("clock", "after", "before"),
+    [
+        (timedelta(microseconds=1), timedelta(microseconds=1), timedelta(microseconds=1)),
+        (timedelta(days=-1), timedelta(0), timedelta(0)),
+        (timedelta(days=1), timedelta(0), timedelta(hours=1)),
+    ],
+    ids=["right", "slow", "fast"],
+)
+def test_a_job_starts_when_its_host_says_within_the_time_of_the_server(
+    lab: Lab, clock: timedelta, after: timedelta, before: timedelta
+) -> None:
+    with lab.conducting():
+        job = lab.submit()
+        run = eventually(lambda: lab.sent_run(job), "sending")
+        submitted_at = lab.job(job).submitted_at
+        lab.send(replace(began(run.id, BOOT), at=submitted_at + clock))
+        eventually(lambda: lab.job(job).state is JobState.RUNNING, "running")
+    started_at = lab.job(job).started_at
+    assert started_at is not None
+    assert submitted_at + after <= started_at <= submitted_at + before
 
 
 def test_a_failed_step_ends_the_job_with_its_error_and_casts_doubt_on_the_device(lab: Lab) -> None:
