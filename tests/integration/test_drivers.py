@@ -19,6 +19,7 @@ from labq.drivers.console.emulator_socket import accept, listen
 from labq.drivers.power import POWERS, command
 from labq.hw.driver import ConsoleDriver, Machine, Outlet, Place
 from labq.hw.process import Process, Spawner, plain_environment
+from tests.lab.waiting import until
 
 FAKES = {"pty": pty_command.FAKE, "url": url.FAKE}
 
@@ -144,8 +145,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_group(tmp_path):
     with pytest.raises(InfrastructureError, match="started"):
         command.run_commands((text,), Deadline.after(0.5))
     pid = int((tmp_path / "pid").read_text())
-    stat = Path(f"/proc/{pid}/stat")
-    assert not stat.exists() or ") Z " in stat.read_text()
+    until(lambda: _is_gone(pid), "the sleep is gone")
 
 
 def test_a_device_without_power_cannot_be_reset():
@@ -157,3 +157,10 @@ def test_a_device_without_power_cannot_be_reset():
 def test_processes_of_devices_see_no_settings_of_labq(monkeypatch):
     monkeypatch.setenv("LABQ_REDIS_URL", "redis://:secret@x")
     assert not any(name.startswith("LABQ") for name in plain_environment())
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
