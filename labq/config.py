@@ -62,6 +62,11 @@ class Settings(BaseModel):
         return self.host_folder or self.state / "hosts" / self.host
 
     @property
+    def device_type_folders(self) -> tuple[Path, ...]:
+        """Return the site's folders of device-type templates, the first one wins."""
+        return tuple(Path(part) for part in self.device_types_path.split(":") if part)
+
+    @property
     def blobs(self) -> Path:
         """Return the folder of logs and artifacts on the server."""
         return self.state / "blobs"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from labq.cli.failures import JSON_FLAG
+from labq.domain.figures import describe_seconds
 
 MOST_WIDTH = 60
 F = TypeVar("F", bound=Callable[..., Any])
@@ -102,16 +103,7 @@ def duration(value: object) -> str:
     """Show seconds as `850 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min` or `2 d 4 h`."""
     if not isinstance(value, int | float):
         return "-"
-    if value < 1:
-        return f"{value * 1000:.0f} ms"
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, seconds = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+    return describe_seconds(value)
 
 
 class Progress:

@@ -10,7 +10,6 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
@@ -122,7 +121,7 @@ def main() -> None:
 
 
 def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
-    folders = [Path(part) for part in settings.device_types_path.split(":") if part]
+    folders = settings.device_type_folders
     lead.repeat("scheduler", lambda: Scheduler(lead, client, folders).run())
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from typing_extensions import override
 
+from labq.domain.figures import plain_decimal
 from labq.domain.verdicts import Verdict
 from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
@@ -73,7 +74,7 @@ class ExportedCase:
         if self.test_set is not None:
             logged["set"] = self.test_set
         if self.measurement is not None:
-            logged |= {"measurement": _plain(self.measurement), "units": self.units}
+            logged |= {"measurement": plain_decimal(self.measurement), "units": self.units}
         return {**self.details, **logged}
 
 
@@ -159,7 +160,7 @@ def typed_dict(case: ExportedCase) -> dict[str, object]:
         "set": case.test_set,
         "name": case.name,
         "result": case.verdict.value,
-        "measurement": None if case.measurement is None else _plain(case.measurement),
+        "measurement": None if case.measurement is None else plain_decimal(case.measurement),
         "units": case.units,
         "logged_at": case.logged_at.isoformat(),
         "line": case.line,
@@ -201,7 +202,7 @@ def _junit_case(case: ExportedCase, prefix: str) -> ElementTree.Element:
         timestamp=case.logged_at.isoformat(),
     )
     if case.measurement is not None and case.units == "seconds":
-        element.set("time", _plain(case.measurement))
+        element.set("time", plain_decimal(case.measurement))
     element.extend(_junit_verdict(case))
     return element
 
@@ -238,11 +239,6 @@ class _Dumper(yaml.CSafeDumper):
 
 def _line(number: int | None) -> str:
     return "" if number is None else str(number)
-
-
-def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _xml(text: str) -> str:

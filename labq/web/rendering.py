@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from flask import render_template
 
+from labq.domain.figures import describe_seconds, plain_decimal
 from labq.domain.verdicts import Level
 from labq.web.endpoint import Call
 
@@ -80,24 +81,12 @@ class Show:
     @staticmethod
     def duration(seconds: float | None) -> str:
         """Return seconds as `850 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min` or `2 d 4 h`."""
-        if seconds is None:
-            return "-"
-        if seconds < 1:
-            return f"{max(0.0, seconds) * 1000:.0f} ms"
-        if seconds < 60:
-            return f"{seconds:.1f} s"
-        minutes, rest = divmod(round(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        days, hours = divmod(hours, 24)
-        if days:
-            return f"{days} d {hours} h"
-        return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+        return "-" if seconds is None else describe_seconds(max(0.0, seconds))
 
     @staticmethod
     def number(value: Decimal) -> str:
         """Return a measurement without trailing zeros."""
-        text = f"{value:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return plain_decimal(value)
 
     @staticmethod
     def kind(state: StrEnum | str | None) -> str:

@@ -30,6 +30,6 @@ def find_type(text: str) -> str | None:
     return found[1] if found else None
 
 
-def template_folders() -> list[Path]:
+def template_folders() -> tuple[Path, ...]:
     """Return where a site keeps its own type templates: LABQ_DEVICE_TYPES_PATH."""
-    return [Path(part) for part in config.load().device_types_path.split(":") if part]
+    return config.load().device_type_folders

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from labq.config import Settings
 from labq.domain.states import DeviceHealth, DeviceState
 from labq.services import device_dictionary, device_view, devices
 from labq.services.device_view import DeviceFilter, DeviceRow, DeviceView
@@ -92,7 +90,7 @@ def show(call: Call, device: str) -> DeviceView:
 def create(call: Call, body: DeviceBody) -> DeviceView:
     """Add a device."""
     new = NewDevice(**{**body.model_dump(), "tags": tuple(body.tags)})
-    devices.add(call.session, new, templates=_templates(call.settings))
+    devices.add(call.session, new, templates=call.settings.device_type_folders)
     return device_view.find(call.session, call.viewer, body.name)
 
 
@@ -104,7 +102,7 @@ def change(call: Call, device: str, body: ChangeBody) -> DeviceView:
         tags=None if body.tags is None else tuple(body.tags),
         description=body.description,
     )
-    devices.change(call.session, device, wanted, templates=_templates(call.settings))
+    devices.change(call.session, device, wanted, templates=call.settings.device_type_folders)
     if body.health is not None:
         by = By(call.viewer.name, call.now, body.reason)
         devices.set_health(call.session, device, body.health, by)
@@ -114,13 +112,9 @@ def change(call: Call, device: str, body: ChangeBody) -> DeviceView:
 def dictionary(call: Call, device: str, query: DictionaryQuery) -> Response:
     """Return the rendered dictionary."""
     text = device_dictionary.find(
-        call.session, device, query.context(), templates=_templates(call.settings)
+        call.session, device, query.context(), templates=call.settings.device_type_folders
     )
     return Response(text, content_type=f"{YAML}; charset=utf-8")
-
-
-def _templates(settings: Settings) -> list[Path]:
-    return [Path(part) for part in settings.device_types_path.split(":") if part]
 
 
 def _scalar(text: str) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
 from flask import Response
@@ -50,7 +49,7 @@ def add(call: Call, form: NewDeviceForm) -> str | Response:
     """Add the device and show it, or say what is wrong."""
     template = form.template.replace("\r\n", "\n")
     values = {**form.model_dump(), "tags": tuple(form.tags.split()), "template": template}
-    folders = [Path(part) for part in call.settings.device_types_path.split(":") if part]
+    folders = call.settings.device_type_folders
     try:
         devices.add(call.session, NewDevice(**values), templates=folders)
     except (InvalidInputError, NotFoundError, ConflictError) as error:

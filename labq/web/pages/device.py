@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
 from flask import Response
@@ -52,7 +51,7 @@ def set_health(call: Call, name: str, form: HealthForm) -> Response:
 
 def _dictionary(call: Call, name: str) -> tuple[str, str]:
     """Return the rendered dictionary, or why it does not render."""
-    templates = [Path(part) for part in call.settings.device_types_path.split(":") if part]
+    templates = call.settings.device_type_folders
     try:
         return device_dictionary.find(call.session, name, {}, templates=templates), ""
     except (ConfigurationError, JobError) as error:
