@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import corpus, idle, latency, light, logs, machine, overhead
+from tests.benchmarks import corpus, handover, idle, latency, light, logs, machine, overhead
 from tests.benchmarks.figures import Figure, say
 
 Measure = Callable[[Path], Iterator[Figure]]
@@ -29,6 +29,8 @@ BENCHMARKS = (
     Benchmark(("idle_server_mib", "idle_cpu_percent"), idle.measure),
     Benchmark(("light_jobs_per_minute", "light_job_cpu_seconds"), light.measure_rate),
     Benchmark(("light_jobs_host_mib",), light.measure_memory),
+    Benchmark(("host_memory_mib",), light.measure_host),
+    Benchmark(("handover_ms",), handover.measure),
     Benchmark(("log_lines_per_second",), logs.measure_rate),
     Benchmark(("log_lag_ms",), logs.measure_lag),
     Benchmark(("job_overhead.qemu",), overhead.measure_qemu),
