@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from labq.cli.machine import Finding, State, inspect
+from labq.cli.checks import inspect
+from labq.cli.checks.finding import Finding, State
 from labq.cli.output import json_option, show_json, wants_json
 
 COLOURS = {State.GOOD: "green", State.WEAK: "yellow", State.MISSING: "red"}

@@ -1,0 +1,48 @@
+"""Programs that labq starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from labq import config
+from labq.cli.checks.finding import Finding, State
+from labq.domain.errors import ConfigurationError
+from labq.supervisor.programs import cache_folder, find_postgres, find_redis
+
+OPTIONAL_PROGRAMS = (
+    ("qemu-system-x86_64", "virtual x86 devices", "deploy/system-programs qemu-x86"),
+    ("qemu-system-aarch64", "virtual arm64 devices and U-Boot", "deploy/system-programs qemu-arm"),
+    ("linux.uml", "user-mode Linux devices", "deploy/system-programs uml"),
+    ("git", "test definitions from git", "deploy/system-programs git"),
+)
+
+
+def servers() -> Iterator[Finding]:
+    """Look for PostgreSQL and Redis, here or named by the settings."""
+    yield _server("PostgreSQL", find_postgres)
+    yield _server("Redis", find_redis)
+
+
+def programs() -> Iterator[Finding]:
+    """Look for the programs that some kinds of devices and tests need."""
+    cache = cache_folder() / "system" / "bin"
+    for name, purpose, command in OPTIONAL_PROGRAMS:
+        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{cache}")
+        if found:
+            yield Finding(name, State.GOOD, found)
+        else:
+            yield Finding(name, State.WEAK, f"not found: no {purpose}", f"run `{command}`")
+
+
+def _server(name: str, find: Callable[[], Path]) -> Finding:
+    try:
+        return Finding(name, State.GOOD, str(find()))
+    except ConfigurationError as error:
+        settings = config.load()
+        url = settings.database_url if name == "PostgreSQL" else settings.redis_url
+        if url:
+            return Finding(name, State.GOOD, "not on this machine; the settings name another one")
+        return Finding(name, State.MISSING, "not found", str(error))
