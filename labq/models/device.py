@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from labq.domain.health_checks import CheckRule, Denominator
 from labq.domain.states import DeviceHealth, DeviceState
 from labq.models.base import Base, Key, named
 
 
 class DeviceType(Base):
-    """A kind of device; its template is found by this name."""
+    """A kind of device; its template is found by this name.
+
+    `health_check` is the definition of the job that proves its devices, null for none.
+    """
 
     __tablename__ = "device_type"
+    __table_args__ = (CheckConstraint("health_frequency > 0", name="health_frequency"),)
     name: Mapped[str] = mapped_column(primary_key=True)
     description: Mapped[str] = mapped_column(server_default="")
+    health_check: Mapped[str | None]
+    health_frequency: Mapped[int] = mapped_column(server_default="24")
+    health_denominator: Mapped[Denominator] = mapped_column(
+        named(Denominator, name="health_denominator"), server_default="hours"
+    )
+    health_disabled: Mapped[bool] = mapped_column(server_default="false")
+
+    @property
+    def check_rule(self) -> CheckRule:
+        """Return how often its devices are checked."""
+        return CheckRule(frequency=self.health_frequency, denominator=self.health_denominator)
 
 
 class Device(Base):
-    """A bookable board. `template` is the Jinja2 text of its dictionary."""
+    """A bookable board. `template` is the Jinja2 text of its dictionary.
+
+    `health_job_id` is its last health check, submitted at `health_checked_at`.
+    """
 
     __tablename__ = "device"
     __table_args__ = (Index("ix_device_device_type_state", "device_type", "state", "health"),)
@@ -37,6 +56,9 @@ class Device(Base):
     health: Mapped[DeviceHealth] = mapped_column(named(DeviceHealth, name="health"))
     health_reason: Mapped[str] = mapped_column(server_default="")
     run_id: Mapped[int | None] = mapped_column(BigInteger)
+    health_job_id: Mapped[int | None] = mapped_column(BigInteger)
+    health_checked_at: Mapped[datetime | None]
+    jobs_since_check: Mapped[int] = mapped_column(server_default="0")
 
 
 class Reservation(Base):

@@ -12,7 +12,10 @@ from labq.models.base import Base, BigInt, Json, named
 
 
 class Host(Base):
-    """A machine that boards hang on. `sequence` is the last durable event applied."""
+    """A machine that boards hang on. `sequence` is the last durable event applied.
+
+    `reported_at` is by the database's clock; `lost_after_seconds` null: as the server is set.
+    """
 
     __tablename__ = "host"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -24,4 +27,5 @@ class Host(Base):
     up_id: Mapped[str] = mapped_column(server_default="0-0")
     version: Mapped[str] = mapped_column(server_default="")
     reported_at: Mapped[datetime | None]
+    lost_after_seconds: Mapped[int | None]
     slots: Mapped[Json] = mapped_column(JSONB, server_default="{}")

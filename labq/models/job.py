@@ -17,7 +17,8 @@ class Job(Base):
     """One submitted definition and its life.
 
     `viewing_groups` is null for a public job; otherwise a viewer is the submitter, an admin, or a
-    member of all of them (empty: the submitter alone).
+    member of all of them (empty: the submitter alone). `waits_again`: its last run failed for want
+    of infrastructure and a further one is to follow; its state stays what it was.
     """
 
     __tablename__ = "job"
@@ -35,6 +36,18 @@ class Job(Base):
             "ix_job_queue_until",
             "queue_until",
             postgresql_where=text("state = 'submitted' AND queue_until IS NOT NULL"),
+        ),
+        Index(
+            "ix_job_waits_again",
+            "device_type",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text("waits_again"),
+        ),
+        Index(
+            "ix_job_health_check",
+            "wanted_device",
+            postgresql_where=text("is_health_check AND state <> 'finished'"),
         ),
         Index("ix_job_active", "state", "id", postgresql_where=text("state <> 'finished'")),
         Index("ix_job_submitter_id", "submitter_id", text("id DESC")),
@@ -61,6 +74,9 @@ class Job(Base):
     device_id: Mapped[int | None] = mapped_column(ForeignKey("device.id", ondelete="SET NULL"))
     run_id: Mapped[int | None] = mapped_column(BigInteger)
     resubmit_of: Mapped[int | None] = mapped_column(BigInteger)
+    is_health_check: Mapped[bool] = mapped_column(server_default="false")
+    retries_left: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    waits_again: Mapped[bool] = mapped_column(server_default="false")
 
 
 class JobDefinition(Base):

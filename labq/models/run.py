@@ -18,6 +18,8 @@ class Run(Base):
 
     `epoch` and `next` are what that order said; `log_bytes` and `log_lines` are stored and synced.
     `error_type` and `error_message` are the first failure of a step, or why the run was canceled.
+    `lost_at` is when the server ended the run without its host; until `torn_down_at` its device and
+    resources stay held, for the host may still be at work there.
     """
 
     __tablename__ = "run"
@@ -25,6 +27,12 @@ class Run(Base):
         UniqueConstraint("job_id", "number"),
         Index("ix_run_open", "host", "id", postgresql_where=text("state <> 'ended'")),
         Index("ix_run_unsent", "id", postgresql_where=text("sent IS NULL AND state <> 'ended'")),
+        Index(
+            "ix_run_lost",
+            "host",
+            "id",
+            postgresql_where=text("lost_at IS NOT NULL AND torn_down_at IS NULL"),
+        ),
         Index(
             "ix_run_unpacked",
             "ended_at",
@@ -44,11 +52,18 @@ class Run(Base):
     reserved_at: Mapped[datetime]
     began_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    lost_at: Mapped[datetime | None]
+    torn_down_at: Mapped[datetime | None]
     error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
     error_message: Mapped[str] = mapped_column(server_default="")
     log_bytes: Mapped[BigInt] = mapped_column(server_default="0")
     log_lines: Mapped[BigInt] = mapped_column(server_default="0")
     is_log_packed: Mapped[bool] = mapped_column(server_default="false")
+
+    @property
+    def is_awaited(self) -> bool:
+        """Return whether the run was given up, and its host has not torn it down yet."""
+        return self.lost_at is not None and self.torn_down_at is None
 
 
 class RunPlan(Base):
