@@ -4,6 +4,7 @@ from labq.models.base import Base
 from labq.models.control import Audit, Leader, RejectedEvent
 from labq.models.delivery import Delivery
 from labq.models.device import Device, DeviceType, Reservation
+from labq.models.enrolment import Enrolment
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
 from labq.models.result import TestCase, TestSuite
@@ -18,6 +19,7 @@ TABLES: tuple[type[Base], ...] = (
     Login,
     DeviceType,
     Host,
+    Enrolment,
     Device,
     Job,
     JobDefinition,

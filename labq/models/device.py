@@ -39,6 +39,8 @@ class DeviceType(Base):
 class Device(Base):
     """A bookable board. `template` is the Jinja2 text of its dictionary.
 
+    `next_host` is where it moves to once it is idle.
+
     `health_job_id` is its last health check, submitted at `health_checked_at`.
     """
 
@@ -48,6 +50,7 @@ class Device(Base):
     name: Mapped[str] = mapped_column(unique=True)
     device_type: Mapped[str] = mapped_column(ForeignKey("device_type.name", ondelete="RESTRICT"))
     host: Mapped[str] = mapped_column(ForeignKey("host.name", ondelete="RESTRICT"), index=True)
+    next_host: Mapped[str | None] = mapped_column(ForeignKey("host.name", ondelete="SET NULL"))
     template: Mapped[str]
     description: Mapped[str] = mapped_column(server_default="")
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
