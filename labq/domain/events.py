@@ -47,7 +47,10 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded:
-    """A step is over. `next` is the step that follows, None when this end closes the run."""
+    """A step is over. `next` is the step that follows, None when this end closes the run.
+
+    `host_fault`: the failure is the host's (it was stopped, or suffers) and not the device's.
+    """
 
     run: int
     epoch: int
@@ -56,6 +59,7 @@ class StepEnded:
     end: StepEnd
     next: int | None
     failure: Failure | None = None
+    host_fault: bool = False
     kind: Literal["ended"] = "ended"
 
 

@@ -19,7 +19,8 @@ class Run(Base):
     `epoch` and `next` are what that order said; `log_bytes` and `log_lines` are stored and synced.
     `error_type` and `error_message` are the first failure of a step, or why the run was canceled.
     `lost_at` is when the server ended the run without its host; until `torn_down_at` its device and
-    resources stay held, for the host may still be at work there.
+    resources stay held, for the host may still be at work there. `is_host_fault`: the first failure
+    is the host's, and says nothing of the device.
     """
 
     __tablename__ = "run"
@@ -56,6 +57,7 @@ class Run(Base):
     torn_down_at: Mapped[datetime | None]
     error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
     error_message: Mapped[str] = mapped_column(server_default="")
+    is_host_fault: Mapped[bool] = mapped_column(server_default="false")
     log_bytes: Mapped[BigInt] = mapped_column(server_default="0")
     log_lines: Mapped[BigInt] = mapped_column(server_default="0")
     is_log_packed: Mapped[bool] = mapped_column(server_default="false")

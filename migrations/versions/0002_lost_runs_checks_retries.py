@@ -28,7 +28,7 @@ def downgrade() -> None:
     op.drop_index("ix_run_lost", "run")
     for table, columns in (
         ("host", ("lost_after_seconds",)),
-        ("run", ("lost_at", "torn_down_at")),
+        ("run", ("lost_at", "torn_down_at", "is_host_fault")),
         ("job", ("is_health_check", "retries_left", "waits_again")),
         ("device", ("health_job_id", "health_checked_at", "jobs_since_check")),
         (
@@ -44,8 +44,12 @@ def _add_to_runs_and_jobs() -> None:
     for column in ("lost_at", "torn_down_at"):
         op.add_column("run", sa.Column(column, sa.DateTime(timezone=True), nullable=True))
     op.create_index("ix_run_lost", "run", ["host", "id"], postgresql_where=AWAITED)
-    for flag in ("is_health_check", "waits_again"):
-        op.add_column("job", sa.Column(flag, sa.Boolean(), server_default="false", nullable=False))
+    for table, flag in (
+        ("run", "is_host_fault"),
+        ("job", "is_health_check"),
+        ("job", "waits_again"),
+    ):
+        op.add_column(table, sa.Column(flag, sa.Boolean(), server_default="false", nullable=False))
     op.add_column(
         "job", sa.Column("retries_left", sa.SmallInteger(), server_default="0", nullable=False)
     )
