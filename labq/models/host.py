@@ -15,6 +15,8 @@ class Host(Base):
     """A machine that boards hang on. `sequence` is the last durable event applied.
 
     `reported_at` is by the database's clock; `lost_after_seconds` null: as the server is set.
+    `load` is what its last noted report says of the machine; `config` is what it is asked to do,
+    `config_revision` counts the changes of that; `timeout_scales` are factors by kind of step.
     """
 
     __tablename__ = "host"
@@ -29,3 +31,7 @@ class Host(Base):
     reported_at: Mapped[datetime | None]
     lost_after_seconds: Mapped[int | None]
     slots: Mapped[Json] = mapped_column(JSONB, server_default="{}")
+    load: Mapped[Json] = mapped_column(JSONB, server_default="{}")
+    config: Mapped[Json] = mapped_column(JSONB, server_default="{}")
+    config_revision: Mapped[int] = mapped_column(server_default="0")
+    timeout_scales: Mapped[Json] = mapped_column(JSONB, server_default="{}")

@@ -78,7 +78,10 @@ class RunPlan(Base):
 
 
 class Step(Base):
-    """One step of a run's chain, from the host's events."""
+    """One step of a run's chain, from the host's events.
+
+    `suspect` says why its failure may be the host's and not the board's.
+    """
 
     __tablename__ = "step"
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
@@ -96,3 +99,4 @@ class Step(Base):
     ended_at: Mapped[datetime | None]
     error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
     error_message: Mapped[str] = mapped_column(server_default="")
+    suspect: Mapped[str] = mapped_column(server_default="")
