@@ -1,7 +1,8 @@
 """Tables, one noun a file. `TABLES` brings them all into the metadata."""
 
+from labq.models.artifact import Artifact
 from labq.models.base import Base
-from labq.models.control import Audit, Leader, RejectedEvent
+from labq.models.control import Audit, Leader, Refusal, RejectedEvent
 from labq.models.delivery import Delivery
 from labq.models.device import Device, DeviceType, Reservation
 from labq.models.enrolment import Enrolment
@@ -26,6 +27,7 @@ TABLES: tuple[type[Base], ...] = (
     Run,
     RunPlan,
     Step,
+    Artifact,
     Reservation,
     TestSuite,
     TestCase,
@@ -33,4 +35,5 @@ TABLES: tuple[type[Base], ...] = (
     Leader,
     Audit,
     RejectedEvent,
+    Refusal,
 )

@@ -1,10 +1,10 @@
-"""Rows that keep the server in order: the leader's term, the audit trail, refused events."""
+"""Rows that keep the server in order: the leader's term, the audit trail, what was refused."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from labq.models.base import Base, BigInt, Key
@@ -38,11 +38,25 @@ class Audit(Base):
 
 
 class RejectedEvent(Base):
-    """Something a host sent that could not be applied, set aside with its reason."""
+    """Something a host sent that could not be applied, set aside with its reason.
+
+    Of each host the newest ones are kept; its `Refusal` counts them all.
+    """
 
     __tablename__ = "rejected_event"
+    __table_args__ = (Index("ix_rejected_event_host", "host", "id"),)
     id: Mapped[Key]
     host: Mapped[str]
     at: Mapped[datetime]
     payload: Mapped[str]
     reason: Mapped[str]
+
+
+class Refusal(Base):
+    """How much of what a host sent was refused in all; the newest reason and its moment."""
+
+    __tablename__ = "refusal"
+    host: Mapped[str] = mapped_column(ForeignKey("host.name", ondelete="CASCADE"), primary_key=True)
+    entries: Mapped[BigInt]
+    reason: Mapped[str]
+    at: Mapped[datetime]

@@ -18,7 +18,8 @@ class Job(Base):
 
     `viewing_groups` is null for a public job; otherwise a viewer is the submitter, an admin, or a
     member of all of them (empty: the submitter alone). `waits_again`: its last run failed for want
-    of infrastructure and a further one is to follow; its state stays what it was.
+    of infrastructure and a further one is to follow; its state stays what it was. `keeps_console`:
+    the raw bytes of its consoles become artifacts.
     """
 
     __tablename__ = "job"
@@ -77,6 +78,7 @@ class Job(Base):
     is_health_check: Mapped[bool] = mapped_column(server_default="false")
     retries_left: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     waits_again: Mapped[bool] = mapped_column(server_default="false")
+    keeps_console: Mapped[bool] = mapped_column(server_default="false")
 
 
 class JobDefinition(Base):

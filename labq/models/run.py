@@ -17,6 +17,7 @@ class Run(Base):
     """One execution. `sent` is the id of the order that announced the last sending, null before.
 
     `epoch` and `next` are what that order said; `log_bytes` and `log_lines` are stored and synced.
+    `results` counts what its host reported, superseded ones too.
     `error_type` and `error_message` are the first failure of a step, or why the run was canceled.
     `lost_at` is when the server ended the run without its host; until `torn_down_at` its device and
     resources stay held, for the host may still be at work there. `is_host_fault`: the first failure
@@ -61,6 +62,7 @@ class Run(Base):
     log_bytes: Mapped[BigInt] = mapped_column(server_default="0")
     log_lines: Mapped[BigInt] = mapped_column(server_default="0")
     is_log_packed: Mapped[bool] = mapped_column(server_default="false")
+    results: Mapped[int] = mapped_column(server_default="0")
 
     @property
     def is_awaited(self) -> bool:
