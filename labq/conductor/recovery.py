@@ -18,8 +18,8 @@ from labq.domain.errors import NotFoundError
 from labq.domain.events import Report
 from labq.domain.states import RunState
 from labq.models.run import Run
-from labq.services import runs, transitions
-from labq.services.runs import OpenRun
+from labq.services import open_runs, runs, transitions
+from labq.services.open_runs import OpenRun
 from labq.services.transitions import SYSTEM, By, Work
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Recovery:
 
 def _send_again(session: Session, missing: Sequence[Missing], sent: dict[int, str | None]) -> None:
     """Decide anew for runs whose last sending is still the one that was judged."""
-    found = runs.load(session, [one.run for one in missing])
+    found = open_runs.load(session, [one.run for one in missing])
     jobs = []
     for one in missing:
         known = found.get(one.run)
@@ -76,8 +76,8 @@ def _decide(session: Session, known: OpenRun, missing: Missing) -> None:
     by = By(SYSTEM, datetime.now(UTC), f"step {missing.step}: {missing.loss.value}")
     match missing.loss:
         case Loss.IDLE:
-            runs.send_lost_step(session, known, missing.step, by)
+            runs.send_lost_step(session, known, missing.step, by, back=missing.back)
         case Loss.UNKNOWN:
             runs.send_unknown_run(session, known, by)
         case Loss.BEHIND:
-            runs.send_from(known, known.run.next, by.reason)
+            known.send_from(known.run.next, by.reason)

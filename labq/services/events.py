@@ -12,9 +12,9 @@ from labq.domain.errors import ConflictError, NotFoundError
 from labq.domain.events import Event, ResultReported, StepBegan, StepEnded
 from labq.models.control import RejectedEvent
 from labq.models.host import Host
-from labq.services import results, runs, transitions
-from labq.services.results import OwnResult
-from labq.services.runs import OpenRun
+from labq.services import closing, open_runs, runs, transitions
+from labq.services.closing import Ended
+from labq.services.open_runs import OpenRun
 from labq.services.transitions import SYSTEM, By, Work
 
 MOST_PAYLOAD = 20_000
@@ -25,28 +25,27 @@ def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) 
 
     Raises what an event that does not fit raises: nothing of the transaction may be kept then.
     """
-    known = runs.load(session, {event.run for event in events})
+    known = open_runs.load(session, {event.run for event in events})
     by = By(SYSTEM, now)
     reported: list[tuple[int, ResultReported]] = []
-    own: list[OwnResult] = []
+    ended: list[Ended] = []
     for event in events:
         open_run = _find(known, host, event)
         match event:
             case StepBegan():
                 runs.begin(session, open_run, event, by)
             case StepEnded():
-                ended = runs.end(session, open_run, event, by)
-                own += [ended] if ended else []
+                one = runs.end(session, open_run, event, by)
+                ended += [one] if one else []
             case ResultReported():
-                if event.epoch == open_run.run.epoch:
+                if runs.counts(open_run, event):
                     reported.append((open_run.job.id, event))
             case _:
                 assert_never(event)
-    results.store(session, reported, own)
-    runs.release(session, [one.run for one in own if one.run is not None], by)
+    closing.settle(session, ended, by, reported)
     host.sequence += len(events)
     jobs = sorted({row.job.id for row in known.values()})
-    transitions.tell(session, jobs=jobs, work=[Work.PAIRING] if own else [])
+    transitions.tell(session, jobs=jobs, work=[Work.PAIRING] if ended else [])
 
 
 def reject(session: Session, host: Host, payload: str, *, reason: str, now: datetime) -> None:

@@ -23,9 +23,8 @@ from labq.jobdef.parse import parse_job
 from labq.jobdef.spec import Audience, JobSpec
 from labq.models.device import Device, DeviceType
 from labq.models.job import Job, JobDefinition
-from labq.models.run import Run
 from labq.models.user import Group
-from labq.services import deliveries, results, runs, transitions
+from labq.services import deliveries, open_runs, results, runs, transitions
 from labq.services.transitions import By, Work
 from labq.services.visibility import Viewer, sees
 
@@ -165,20 +164,19 @@ def _may_cancel(user: Viewer, job: Job) -> bool:
 
 
 def _cancel(session: Session, jobs: Collection[Job], by: By) -> None:
-    """Cancel locked jobs; those that end already are left alone."""
-    waiting = [job for job in jobs if job.state is JobState.SUBMITTED]
-    busy = [job for job in jobs if job.state in (JobState.SCHEDULED, JobState.RUNNING)]
-    _finish_waiting(session, waiting, by)
-    open_runs = session.scalars(
-        select(Run.id).where(Run.id.in_([job.run_id for job in busy if job.run_id]))
-    )
-    for known in runs.load(session, list(open_runs)).values():
+    """Cancel locked jobs: those without a run at once; those that end already are left alone."""
+    waiting = [job for job in jobs if job.state is JobState.SUBMITTED or job.waits_again]
+    scheduled = [job for job in jobs if job.state in (JobState.SCHEDULED, JobState.RUNNING)]
+    busy = [job.run_id for job in scheduled if job.run_id and not job.waits_again]
+    finish_waiting(session, waiting, by)
+    for known in open_runs.load(session, busy).values():
         runs.cancel(session, known, by)
     work = [Work.SENDING] if busy else []
-    transitions.tell(session, jobs=[job.id for job in (*waiting, *busy)], work=work)
+    transitions.tell(session, jobs=[job.id for job in (*waiting, *scheduled)], work=work)
 
 
-def _finish_waiting(session: Session, jobs: Collection[Job], by: By) -> None:
+def finish_waiting(session: Session, jobs: Collection[Job], by: By) -> None:
+    """End locked jobs that have no run as canceled."""
     failure = Failure(type=ErrorType.CANCELED, message=by.reason)
     for job in jobs:
         transitions.finish_job(session, job, Outcome.CANCELED, failure, by=by)
@@ -187,7 +185,7 @@ def _finish_waiting(session: Session, jobs: Collection[Job], by: By) -> None:
     results.store(
         session,
         (),
-        [results.job_result(job.id, None, 0, failure=failure, at=by.at) for job in jobs],
+        [results.job_result(job.id, job.run_id, 0, failure=failure, at=by.at) for job in jobs],
     )
 
 

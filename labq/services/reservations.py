@@ -58,8 +58,8 @@ def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) 
     for job in jobs.values():
         failure = failures[job.id]
         transitions.finish_job(session, job, Outcome.INCOMPLETE, failure, by=By(SYSTEM, now))
-        own.append(results.validate_result(job.id, failure, at=now))
-        own.append(results.job_result(job.id, None, 0, failure=failure, at=now))
+        own.append(results.validate_result(job.id, job.run_id, failure, at=now))
+        own.append(results.job_result(job.id, job.run_id, 0, failure=failure, at=now))
         definition = session.get_one(JobDefinition, job.id)
         deliveries.add_due(session, job, definition.notify, now)
     results.store(session, (), own)

@@ -52,11 +52,11 @@ def job_result(
     )
 
 
-def validate_result(job: int, failure: Failure, *, at: datetime) -> OwnResult:
+def validate_result(job: int, run: int | None, failure: Failure, *, at: datetime) -> OwnResult:
     """Return the failed case `lava/validate` of a job that could not be run at all."""
     return OwnResult(
         job=job,
-        run=None,
+        run=run,
         epoch=0,
         case=VALIDATE_CASE,
         verdict=Verdict.FAIL,
@@ -93,6 +93,16 @@ def supersede(session: Session, run: int, step: int) -> None:
         .where(TestCase.suite_id.in_(suites), TestCase.step >= step)
         .execution_options(synchronize_session=False)
     )
+
+
+def forget(session: Session, runs: Collection[int]) -> None:
+    """Delete all results of runs that another run of their job takes the place of."""
+    if runs:
+        session.execute(
+            delete(TestSuite)
+            .where(TestSuite.run_id.in_(runs))
+            .execution_options(synchronize_session=False)
+        )
 
 
 _INSERT_CASES = insert_or_skip(table_of(TestCase)).on_conflict_do_nothing()

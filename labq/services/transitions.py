@@ -144,6 +144,7 @@ def finish_job(
     _move(session, ("job", job.id), JOB_MOVES, (job.state, JobState.FINISHED), by=by)
     job.state = JobState.FINISHED
     job.outcome = outcome
+    job.waits_again = False
     job.ended_at = by.at
     job.started_at = job.started_at or by.at
     if failure:
