@@ -162,8 +162,9 @@ class Bench:
             stand.lock.take()
             stand.children.recover()
         if gate.hold:
-            token = gate.hold.token
-            self._loop.call_later(TAKE_BACK_SECONDS, self._give_up, stand, token)
+            # Without its consoles a hold is of no use to a worker that comes back.
+            seconds = TAKE_BACK_SECONDS if gate.back is None else 0.0
+            self._loop.call_later(seconds, self._give_up, stand, gate.hold.token)
         elif gate.keeps_dying:
             self.start(endings.finish(self, stand, endings.keeps_dying(stand)))
 
@@ -227,7 +228,9 @@ class Bench:
     def _give_up(self, stand: Stand, token: str) -> None:
         hold = stand.run.gate.hold
         if hold and hold.token == token and hold.connection is None:
-            self.lose(stand, "nobody took it back after a restart of the bench")
+            back = stand.run.gate.back
+            reason = "nobody took it back after a restart of the bench"
+            self.lose(stand, reason if back is None else "its consoles are lost")
 
     def _raise_epoch(self, stand: Stand, epoch: int, following: int, reason: str) -> None:
         """Go to the epoch of a message or order, if it is a higher one (gate, rule 4)."""

@@ -150,9 +150,10 @@ class Consoles:
     def declare_lost(self) -> None:
         """Say in the journal which consoles did not outlive the bench before this one."""
         for name in self.lost_channels():
-            text = "the connection did not outlive a restart of the bench"
-            data = json.dumps({"text": text, "asked": False}).encode()
+            text = "the connection did not outlive a restart of the host's supervisor"
+            data = json.dumps({"text": text, "asked": False, "lost": True}).encode()
             self._run.record(Kind.CLOSED, data, channel=name)
+            self._declare_gap(name, f"{text}: output may be missing here", Level.WARNING)
 
     async def _launch(self, request: Start) -> None:
         key = self._key(emulator.PROCESS)
@@ -236,12 +237,15 @@ class Consoles:
             self._run.record(Kind.OPENED, b"{}", channel=name)
         else:
             text = "the bench was restarted: what buffers could not hold may be missing here"
-            line = self._run.log.lines.count
-            data = {"lvl": Level.DEBUG.value, "msg": text, "line": line}
-            self._run.record(Kind.GAP, json.dumps(data).encode(), channel=name)
+            self._declare_gap(name, text, Level.DEBUG)
         channel = Channel(name, file, self._run, self._forget)
         channel.process = process
         self._open[name] = channel
+
+    def _declare_gap(self, name: str, text: str, level: Level) -> None:
+        line = self._run.log.lines.count
+        data = {"lvl": level.value, "msg": text, "line": line}
+        self._run.record(Kind.GAP, json.dumps(data).encode(), channel=name)
 
     def _forget(self, channel: Channel) -> None:
         if self._open.get(channel.name) is channel:

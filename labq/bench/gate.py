@@ -14,6 +14,7 @@ from labq.domain.events import HoldState, RunReport, SlotReport
 from labq.domain.plan import Plan, Queue
 
 MOST_LOST = 3
+MOST_TURNED_AWAY = 5
 
 
 @dataclass(slots=True)
@@ -52,6 +53,9 @@ class RunGate:
     is_closed: bool = False
     is_busy: bool = False
     """The bench itself works at the run: it tears it down, or writes its end."""
+    back: int | None = None
+    """The step that the run must go back to, at a higher epoch: its consoles are lost."""
+    turned_away: int = 0
 
     def apply_epoch(self, epoch: int, following: int) -> Hold | None:
         """Go to a higher epoch; return the hold that this fences."""
@@ -59,6 +63,7 @@ class RunGate:
         if fenced:
             self.lost[fenced.step] -= 1
         self.epoch, self.next = epoch, following
+        self.back = None
         return fenced
 
     def apply_begin(self, token: str, step: int, connection: int | None) -> int:
@@ -110,7 +115,15 @@ class RunGate:
             return f"the plan has no step {step}"
         if epoch == self.epoch and step != self.next:
             return f"step {step} is not the next one; that is {self.next}"
+        if epoch == self.epoch and self.back is not None:
+            return f"the consoles are lost: the run goes back to step {self.back}"
         return ""
+
+    def turn_away(self) -> None:
+        """Count a message for a step that cannot begin; a server that knows no way back ends this."""
+        self.turned_away += 1
+        if self.turned_away >= MOST_TURNED_AWAY:
+            self.back = None
 
 
 class Gate:
@@ -142,6 +155,8 @@ class Gate:
             self._strangers[waiter.connection] = (run, waiter)
             return ""
         reason = gate.judge(waiter.epoch, waiter.step)
+        if reason and gate.back is not None:
+            gate.turn_away()
         if not reason and gate.waiter:
             reason = f"step {waiter.step} is waited for already"
         if not reason:
@@ -205,4 +220,5 @@ def _report(gate: RunGate, now: float) -> RunReport:
         next=gate.next,
         state=gate.state,
         idle_ms=max(0, int(idle * 1000)),
+        back=gate.back,
     )

@@ -11,6 +11,7 @@ from labq.bench.inbox import left_over
 from labq.bench.journal import Journal
 from labq.bench.outbox import Entry, Outbox
 from labq.bench.run import BenchRun
+from labq.bench.severed import step_back
 from labq.benchlink.keeper import Kept
 from labq.benchlink.records import Kind
 from labq.domain.errors import LabqError
@@ -48,6 +49,7 @@ async def _take_in(bench: Bench, run: BenchRun, kept: Iterable[Kept]) -> None:
     else:
         await stand.consoles.take_back(kept)
         stand.consoles.declare_lost()
+        run.gate.back = step_back(run)
     bench.recover(stand)
 
 

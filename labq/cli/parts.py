@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 
 from labq.cli.output import note, show_json, wants_json
@@ -14,6 +15,6 @@ def run(name: str, module: str) -> None:
     if wants_json():
         show_json({"part": name, "pid": os.getpid()})
     try:
-        main()
+        sys.exit(main() or 0)
     except KeyboardInterrupt:
         note(f"{name} is stopped")

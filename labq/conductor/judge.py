@@ -36,11 +36,15 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A run to be sent again, from the host's next step when the host knows it."""
+    """A run to be sent again, from the host's next step when the host knows it.
+
+    `back` is the step to which the host says that it must go back.
+    """
 
     run: int
     step: int
     loss: Loss
+    back: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class Judge:
             self._absent.pop(key, None)
             is_idle = run.state is HoldState.IDLE and run.idle_ms >= GRACE_SECONDS * 1000
             is_present = run.epoch == sending.epoch
-            return Missing(sending.run, run.next, Loss.IDLE) if is_idle and is_present else None
+            missing = Missing(sending.run, run.next, Loss.IDLE, run.back)
+            return missing if is_idle and is_present else None
         if not self._absent.setdefault(key, sight).is_past(sight):
             return None
         return Missing(sending.run, sending.next, Loss.BEHIND if run else Loss.UNKNOWN)

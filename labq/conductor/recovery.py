@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import redis
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from labq import queue
@@ -17,8 +17,8 @@ from labq.domain.deadline import monotonic
 from labq.domain.errors import NotFoundError
 from labq.domain.events import Report
 from labq.domain.states import RunState
-from labq.models.run import Run
-from labq.services import open_runs, runs, transitions
+from labq.models.run import IS_AWAITED, Run
+from labq.services import losses, open_runs, runs, transitions
 from labq.services.open_runs import OpenRun
 from labq.services.transitions import SYSTEM, By, Work
 
@@ -45,7 +45,7 @@ class Recovery:
 
     def _read_open(self) -> list[Sending]:
         query = select(Run.id, Run.epoch, Run.next, Run.sent).where(
-            Run.host == self._host, Run.state != RunState.ENDED
+            Run.host == self._host, or_(Run.state != RunState.ENDED, IS_AWAITED)
         )
         with self._lead.reading() as session:
             return [Sending(*row) for row in session.execute(query)]
@@ -74,6 +74,9 @@ def _send_again(session: Session, missing: Sequence[Missing], sent: dict[int, st
 
 def _decide(session: Session, known: OpenRun, missing: Missing) -> None:
     by = By(SYSTEM, datetime.now(UTC), f"step {missing.step}: {missing.loss.value}")
+    if known.run.is_awaited:
+        _await_teardown(session, known, missing, by)
+        return
     match missing.loss:
         case Loss.IDLE:
             runs.send_lost_step(session, known, missing.step, by, back=missing.back)
@@ -81,3 +84,11 @@ def _decide(session: Session, known: OpenRun, missing: Missing) -> None:
             runs.send_unknown_run(session, known, by)
         case Loss.BEHIND:
             known.send_from(known.run.next, by.reason)
+
+
+def _await_teardown(session: Session, known: OpenRun, missing: Missing, by: By) -> None:
+    """Have a run that was given up torn down, or take in that nothing is left of it."""
+    if missing.loss is Loss.UNKNOWN:
+        losses.note_gone(session, known, by)
+    else:
+        known.send_from(known.collect, by.reason)

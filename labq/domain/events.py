@@ -50,6 +50,7 @@ class StepEnded:
     """A step is over. `next` is the step that follows, None when this end closes the run.
 
     `host_fault`: the failure is the host's (it was stopped, or suffers) and not the device's.
+    `suspect` says how the host suffered while the step failed, empty when it did not.
     """
 
     run: int
@@ -60,6 +61,7 @@ class StepEnded:
     next: int | None
     failure: Failure | None = None
     host_fault: bool = False
+    suspect: str = ""
     kind: Literal["ended"] = "ended"
 
 
@@ -99,22 +101,68 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """One run in a report. `idle_ms`: how long nothing was held, waiting or handing."""
+    """One run in a report. `idle_ms`: how long nothing was held, waiting or handing.
+
+    `back` is the step that the run must go back to, at a higher epoch, because its consoles are
+    lost; without it the next step can begin.
+    """
 
     run: int
     epoch: int
     next: int
     state: HoldState
     idle_ms: int = 0
+    back: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotReport:
-    """One kind of slots: how many may be used, are used, and are waited for."""
+    """One kind of slots: how many may be used, are used, and are waited for.
+
+    `reason` says why the limit is what it is, `gap_ms` how long starts are kept apart. `utilisation`
+    is the share (0 to 1) of the slots that was used in the last minute.
+    """
 
     limit: int
     used: int
     waiting: int
+    reason: str = ""
+    gap_ms: int = 0
+    utilisation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitReport:
+    """A run that waits for a slot, with so many others before it; `reason` says for what."""
+
+    run: int
+    queue: str
+    ahead: int
+    waited_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What the host's machine is and how hard it is pressed.
+
+    `cpu`, `io`, `memory`: share of the time (0 to 1) in which some task waited for it, None where
+    the kernel does not tell. `swap`: pages a second; `runnable` and `load`: tasks for each CPU.
+    `machine` is the same for all that runs under one kernel.
+    """
+
+    preset: str
+    cores: int
+    is_virtual: bool
+    machine: str
+    cpu: float | None
+    io: float | None
+    memory: float | None
+    swap: float
+    runnable: float
+    load: float
+    is_overloaded: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +170,8 @@ class Report:
     """The bench's view of its host, sent on change and every 5 s; never stored, never sequenced.
 
     It is judged only when the server has applied events up to `sequence`, and only when
-    `generation` is the current one. `order` is the id of the last order read (stream id).
+    `generation` is the current one. `order` is the id of the last order read (stream id), `config`
+    the revision of the last configuration taken up.
     """
 
     boot: str
@@ -134,6 +183,9 @@ class Report:
     version: str
     runs: tuple[RunReport, ...]
     slots: Mapping[str, SlotReport] = field(default_factory=dict)
+    load: LoadReport | None = None
+    waits: tuple[WaitReport, ...] = ()
+    config: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

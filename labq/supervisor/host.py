@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from signal import Signals
 
 from labq import config
+from labq.config import Settings
+from labq.domain.errors import ConfigurationError
+from labq.supervisor import remains, sole
 from labq.supervisor.crew import Crew
 from labq.supervisor.keeper import Keeper
 from labq.supervisor.processes import Part
 
 BENCH = Part(name="bench", entry="labq.bench.serve:main")
+WARDEN = "warden"
 GROUPS = ("steps", "tests", "collect")
 # A worker has nothing to lose that the bench does not have, and is slow to listen.
 WORKERS = tuple(
@@ -29,15 +34,29 @@ WORKER_STOP_SECONDS = 0.3
 
 
 def main() -> int:
-    """Run the parts of the host until a signal asks for the end."""
+    """Run the parts of the host until a signal asks for the end.
+
+    Raises ConfigurationError for settings that cannot work, InfrastructureError when the host's
+    folder is in use or cannot be used.
+    """
     settings = config.load()
+    if not settings.redis_url:
+        raise ConfigurationError("LABQ_REDIS_URL is not set: it names the Redis of the server")
+    with sole.alone(settings.bench_folder):
+        _serve(settings)
+    return 0
+
+
+def _serve(settings: Settings) -> None:
     folder = settings.bench_folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    life = remains.begin_life(folder)
+    if left := remains.end_strangers(folder, life):
+        _say(f"processes of a supervisor before this one cannot be killed: {left}")
     crew = Crew(settings.state / "log", _say, adopts=False)
     keeper = Keeper(folder)
     try:
         crew.watch(keeper.fileno(), keeper.handle)
-        for part in (BENCH, *WORKERS):
+        for part in (_warden(life), BENCH, *WORKERS):
             crew.add(part)
         while not crew.is_stopping:
             crew.turn()
@@ -45,7 +64,19 @@ def main() -> int:
         crew.stop([part.name for part in WORKERS], WORKER_STOP_SECONDS)
     finally:
         keeper.close()
-    return 0
+        crew.stop([WARDEN], WORKER_STOP_SECONDS)
+        remains.end_life(life)
+
+
+def _warden(life: str) -> Part:
+    """Return the process that ends what this one leaves when it is killed, and so outlives it."""
+    return Part(
+        name=WARDEN,
+        entry="labq.supervisor.remains:watch",
+        arguments=(str(os.getpid()), life),
+        stop_signal=Signals.SIGKILL,
+        death_signal=Signals.SIGCONT,
+    )
 
 
 def _say(line: str) -> None:

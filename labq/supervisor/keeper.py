@@ -25,6 +25,8 @@ from pathlib import Path
 from labq.benchlink.child import start_time
 from labq.benchlink.keeper import receive_packet, send_packet
 from labq.domain.errors import InfrastructureError, LabqError
+from labq.hw.boot import boot_id
+from labq.hw.process import LIFE
 
 SOCKET_NAME = "keeper.sock"
 # Wide, so that no shell on the other side breaks lines.
@@ -243,7 +245,7 @@ class Keeper:
             if entry.process and entry.code is None
         ]
         temporary = self._groups.with_suffix(".json.new")
-        temporary.write_text(json.dumps(running))
+        temporary.write_text(json.dumps({"boot": boot_id(), "running": running}))
         temporary.replace(self._groups)
 
 
@@ -275,13 +277,18 @@ def _started(
         words = [*_ON_TERMINAL, os.ttyname(terminal), *words]
     return subprocess.Popen(
         words,
-        env={str(name): str(value) for name, value in environment.items()},
+        env={**_mark(), **{str(name): str(value) for name, value in environment.items()}},
         cwd=cwd,
         stdin=end,
         stdout=end,
         stderr=end,
         start_new_session=True,
     )
+
+
+def _mark() -> dict[str, str]:
+    """Return what tells a later supervisor that this one started the process."""
+    return {LIFE: os.environ[LIFE]} if LIFE in os.environ else {}
 
 
 def _stop_ignoring() -> None:
@@ -297,10 +304,12 @@ def _stop_ignoring() -> None:
 def _kill_left_over(path: Path) -> None:
     """Kill the groups that a keeper killed before this one left behind."""
     try:
-        left = json.loads(path.read_text())
-    except (OSError, ValueError):
+        record = json.loads(path.read_text())
+        left = record["running"] if record["boot"] == boot_id() else []
+    except (OSError, ValueError, LookupError, TypeError):
         return
     for item in left:
-        if start_time(int(item["pid"])) == int(item["start"]):
+        # A leader that is gone keeps its group's number from being used again.
+        if start_time(int(item["pid"])) in (0, int(item["start"])):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(int(item["pid"]), signal.SIGKILL)

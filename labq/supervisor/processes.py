@@ -16,12 +16,16 @@ from typing import Protocol
 
 from typing_extensions import override
 
+from labq.domain.errors import LabqError
+
 # Options of prctl(2), from the kernel's include/uapi/linux.
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 SUPERVISED = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGCHLD, Signals.SIGHUP)
 CRASHED = 70
+REFUSED = 2
+"""The exit code of a part that says in its log why it cannot work."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -110,6 +114,9 @@ def _run(work: Work, log: Path, parent: int) -> None:
         code = error.code if isinstance(error.code, int) else 1
     except KeyboardInterrupt:
         code = 0
+    except LabqError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the part's log
+        code = REFUSED
     except BaseException:  # noqa: BLE001 - the outermost edge of a process
         traceback.print_exc()
     finally:

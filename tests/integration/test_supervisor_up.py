@@ -18,7 +18,7 @@ from tests.lab.waiting import until
 
 STOP_SECONDS = 10
 SERVER_PARTS = ("web", "stream", "conductor", "core", "host")
-HOST_PARTS = ("bench", "steps", "tests", "collect")
+HOST_PARTS = ("warden", "bench", "steps", "tests", "collect")
 
 
 @pytest.fixture(scope="module")
