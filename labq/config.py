@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labq.domain.errors import ConfigurationError
+from labq.domain.presets import Preset
 
 PREFIX = "LABQ_"
+HOST_SETTINGS = ("host", "redis_url", "server_url", "credential")
+"""What stands in the file that `labq host join` writes."""
 
 
 def default_state() -> Path:
@@ -35,15 +40,24 @@ class Settings(BaseModel):
     host: str = "local"
     host_address: str = "127.0.0.1"
     host_folder: Path | None = None
+    host_file: Path | None = None
+    public_url: str = ""
+    redis_public_url: str = ""
+    redis_ca: Path | None = None
+    server_url: str = ""
+    credential: str = ""
+    host_lost_after: float = Field(default=1800.0, gt=0)
     device_types_path: str = ""
     file_folders: str = ""
     cache_bytes: int = 20 * 1024**3
     journal_bytes: int = 1024**3
     http_proxy: str = ""
     http_url_format: str = ""
+    preset: Preset = Preset.BASELINE
+    timeout_scale: str = ""
     boot_slots: int = 0
-    deploy_slots: int = 4
-    download_slots: int = 4
+    deploy_slots: int = 0
+    download_slots: int = 0
     fastboot_slots: int = 0
     statsd_host: str = ""
     statsd_port: int = 8125
@@ -80,6 +94,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         for key, value in source.items()
         if key.startswith(PREFIX) and value
     }
+    if file := values.get("host_file"):
+        values |= _read_host_file(Path(file))
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -88,3 +104,16 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             for item in error.errors()
         )
         raise ConfigurationError(problems) from error
+
+
+def _read_host_file(path: Path) -> dict[str, str]:
+    """Return the settings that a host got when it joined; they go before the environment."""
+    try:
+        found = json.loads(path.read_text())
+        values = {name: str(found[name]) for name in HOST_SETTINGS}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ConfigurationError(f"{path} cannot be read as a host's file: {error}") from error
+    authority = path.with_name("ca.pem")
+    if values["redis_url"].startswith("rediss:") and authority.exists():
+        values["redis_url"] += f"?ssl_ca_certs={quote(str(authority))}"
+    return values

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
-from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, func, select, update
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from labq import queue
@@ -20,7 +20,7 @@ from labq.domain.orders import RunOrder
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import RunState
 from labq.models.device import Device
-from labq.models.run import Run, RunPlan, Step
+from labq.models.run import IS_AWAITED, Run, RunPlan, Step
 from labq.services.scheduling import Planned
 
 MOST_AT_ONCE = 50
@@ -51,7 +51,7 @@ def read_unsent(session: Session) -> list[Announcement]:
         select(Run, Device.name, RunPlan.digest, RunPlan.plan)
         .join(Device, Device.id == Run.device_id)
         .join(RunPlan, RunPlan.run_id == Run.id)
-        .where(Run.sent.is_(None), Run.state != RunState.ENDED)
+        .where(Run.sent.is_(None), or_(Run.state != RunState.ENDED, IS_AWAITED))
         .order_by(Run.id)
         .limit(MOST_AT_ONCE)
     )

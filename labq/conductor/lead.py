@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg2
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,6 +22,7 @@ from labq.statsd import timer
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+OUTAGE_PAUSE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,21 @@ class Lead:
         # Changes are written once, at the commit: events of a batch touch the same rows often.
         self._sessions: sessionmaker[Session] = session_factory(engine, autoflush=False)
         self._readers = session_factory(engine.execution_options(isolation_level="AUTOCOMMIT"))
+        self._heard_since: float | None = None
         flow.watch(self._sessions)
+
+    def note_hearing(self, *, is_hearing: bool) -> None:
+        """Note whether what hosts send is read now."""
+        if not is_hearing:
+            self._heard_since = None
+        elif self._heard_since is None:
+            self._heard_since = monotonic()
+
+    @property
+    def listening_seconds(self) -> float:
+        """Return since when hosts have been heard without a break, 0 while they are not."""
+        since = self._heard_since
+        return 0.0 if since is None else monotonic() - since
 
     @contextmanager
     def transaction(self, name: str, *, is_light: bool = False) -> Iterator[Session]:
@@ -55,23 +71,25 @@ class Lead:
     def repeat(self, name: str, loop: Callable[[], None]) -> None:
         """Run a loop until the term ends; one that fails begins anew, each time a little later.
 
+        The end of an outage is looked for each second, however long it lasts.
         Losing the leadership ends the term for all loops.
         """
         pause = FIRST_PAUSE_SECONDS
         while not self.stop.is_set():
-            began = monotonic()
+            began, longest = monotonic(), LONGEST_PAUSE_SECONDS
             try:
                 loop()
             except LostLeadershipError as lost:
                 log.warning("%s: %s", name, lost)
                 self.stop.set()
-            except (*REDIS_ERRORS, OperationalError) as error:
+            except (*REDIS_ERRORS, OperationalError, psycopg2.OperationalError) as error:
+                longest = OUTAGE_PAUSE_SECONDS
                 log.warning("%s begins anew: %s", name, _first_line(error))
             except Exception:
                 log.exception("%s begins anew", name)
             if monotonic() - began > LONGEST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            self.stop.wait(pause)
+            self.stop.wait(min(pause, longest))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 

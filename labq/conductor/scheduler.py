@@ -9,7 +9,7 @@ import logging
 import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
 from typing import cast
@@ -23,9 +23,9 @@ from labq.conductor import announce
 from labq.conductor.lead import Lead
 from labq.conductor.planning import Planner
 from labq.domain.deadline import Deadline
-from labq.services import deliveries, hosts, jobs, reservations, scheduling
+from labq.services import deliveries, hosts, jobs, losses, reservations, scheduling
 from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
-from labq.services.transitions import WORK_CHANNEL, Work
+from labq.services.transitions import SYSTEM, WORK_CHANNEL, By, Work
 
 PASS_SECONDS = 10.0
 WAIT_SECONDS = 1.0
@@ -38,8 +38,15 @@ log = logging.getLogger(__name__)
 class Scheduler:
     """Pairs, sends and delivers for one term."""
 
-    def __init__(self, lead: Lead, client: redis.Redis, templates: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        lead: Lead,
+        client: redis.Redis,
+        templates: Sequence[Path],
+        lost_after: timedelta = timedelta(minutes=30),
+    ) -> None:
         self._lead = lead
+        self._lost_after = lost_after
         self._client = client
         self._planner = Planner(templates)
         self._random = SystemRandom()
@@ -51,6 +58,7 @@ class Scheduler:
             while not self._lead.stop.is_set():
                 self.work(frozenset(Work))
                 self._time_out()
+                _prove(ear)
                 self._listen(ear, Deadline.after(PASS_SECONDS))
 
     def _listen(self, ear: connection, until: Deadline) -> None:
@@ -134,6 +142,12 @@ class Scheduler:
         with self._lead.transaction("time_out") as session:
             jobs.cancel_overdue(session, _now())
             hosts.note_silent(session, _now())
+            losses.give_up_silent(
+                session,
+                By(SYSTEM, _now()),
+                lost_after=self._lost_after,
+                listening_seconds=self._lead.listening_seconds,
+            )
 
     @contextmanager
     def _listening(self) -> Iterator[connection]:
@@ -147,6 +161,12 @@ class Scheduler:
             yield ear
         finally:
             pooled.invalidate()
+
+
+def _prove(ear: connection) -> None:
+    """Raise when the connection is dead: one that the network has swallowed stays silent for ever."""
+    with ear.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def _hear(ear: connection, wait_seconds: float) -> set[Work]:

@@ -10,6 +10,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from types import FrameType
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from labq.config import Settings, load
 from labq.services import leader
 from labq.services.database import Role, make_engine, session_factory
 from labq.services.leader import LostLeadershipError, Term
+from labq.services.silence import LOOP, Watch
 
 RENEW_SECONDS = 1.0
 # Loops hand the interpreter to each other this soon, so that a batch of log never delays an event.
@@ -110,6 +112,7 @@ def main() -> None:
     logging_setup.setup("conductor", settings)
     statsd.setup(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
+    Watch(settings.database_url, LOOP, Role.CONDUCTOR).install()
     conductor = Conductor(settings, make_engine(settings.database_url, Role.CONDUCTOR))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -122,7 +125,8 @@ def main() -> None:
 
 def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
     folders = settings.device_type_folders
-    lead.repeat("scheduler", lambda: Scheduler(lead, client, folders).run())
+    lost_after = timedelta(seconds=settings.host_lost_after)
+    lead.repeat("scheduler", lambda: Scheduler(lead, client, folders, lost_after).run())
 
 
 def _read_up(lead: Lead, client: redis.Redis, _settings: Settings) -> None:

@@ -83,8 +83,12 @@ class Uplink:
 
     def run(self) -> None:
         """Work until the term ends; raises when the database or Redis fails."""
-        while not self._lead.stop.is_set():
-            self.turn()
+        try:
+            while not self._lead.stop.is_set():
+                self.turn()
+                self._lead.note_hearing(is_hearing=True)
+        finally:
+            self._lead.note_hearing(is_hearing=False)
 
     def turn(self) -> None:
         """Wait for something from any host, and do what is due."""

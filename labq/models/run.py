@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from labq.domain.errors import ErrorType
@@ -68,6 +68,10 @@ class Run(Base):
     def is_awaited(self) -> bool:
         """Return whether the run was given up, and its host has not torn it down yet."""
         return self.lost_at is not None and self.torn_down_at is None
+
+
+IS_AWAITED = and_(Run.lost_at.is_not(None), Run.torn_down_at.is_(None))
+"""Runs that were given up and that their hosts have not torn down yet."""
 
 
 class RunPlan(Base):

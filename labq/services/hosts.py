@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError, InvalidInputError, NotFoundError, Problem
@@ -20,6 +20,9 @@ from labq.services.transitions import SYSTEM, By, Work
 SILENT_AFTER = timedelta(seconds=30)
 """Six reports that did not come; every second one is noted."""
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+"""What may begin the name of a queue, a stream and a Redis key without meaning anything there."""
+TAKEN_NAMES = ("labq", "core", "celery", "celeryev", "default", "unacked")
+"""Names that keys and queues of the server itself begin with."""
 
 
 def add(session: Session, name: str, *, address: str = "127.0.0.1", description: str = "") -> None:
@@ -27,8 +30,7 @@ def add(session: Session, name: str, *, address: str = "127.0.0.1", description:
 
     Raises ConflictError when it is known, InvalidInputError for a name that no queue can have.
     """
-    if not NAME.fullmatch(name):
-        raise InvalidInputError([Problem("name", f"{name!r} does not match {NAME.pattern}")])
+    check_name(name)
     if session.get(Host, name) is not None:
         raise ConflictError(f"there is a host {name!r} already")
     session.add(
@@ -43,6 +45,15 @@ def add(session: Session, name: str, *, address: str = "127.0.0.1", description:
     session.flush()
 
 
+def check_name(name: str) -> None:
+    """Raise InvalidInputError for a name that no host can have: queues and keys begin with it."""
+    if not NAME.fullmatch(name):
+        text = f"{name!r} cannot name a host: it takes 1 to 63 letters, digits, `_` and `-`, and begins with a letter or digit"
+        raise InvalidInputError([Problem("name", text)])
+    if name.lower() in TAKEN_NAMES:
+        raise InvalidInputError([Problem("name", f"{name!r} is a name of the server's own")])
+
+
 def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
     """Change whether a host may be given work; what runs there goes on. Raises NotFoundError."""
     rows = transitions.lock(session, Host, [name])
@@ -55,7 +66,7 @@ def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
 
 def note_report(session: Session, host: Host, report: Report, now: datetime) -> None:
     """Note on the locked row of a host what its report says of the host itself."""
-    host.reported_at = now
+    host.reported_at = session.scalar(select(func.clock_timestamp()))
     host.version = report.version
     slots: Mapping[str, object] = {name: asdict(slot) for name, slot in report.slots.items()}
     if dict(slots) != host.slots:
@@ -69,7 +80,9 @@ def note_silent(session: Session, now: datetime) -> None:
     """Note which hosts are no longer heard of; they are given no work, their runs go on."""
     query = (
         select(Host)
-        .where(Host.state == HostState.ONLINE, Host.reported_at < now - SILENT_AFTER)
+        .where(
+            Host.state == HostState.ONLINE, Host.reported_at < func.clock_timestamp() - SILENT_AFTER
+        )
         .with_for_update(key_share=True, skip_locked=True)
     )
     for host in session.scalars(query):
