@@ -10,6 +10,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 DRIVER = "postgresql+psycopg2"
+# libpq's: a peer that the network has swallowed is given up by the kernel after 11 s.
+KEEPALIVE = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +31,14 @@ class Limits:
 
 
 class Role(Enum):
-    """Who connects. A paused conductor must not hold its rows for long: the next one needs them."""
+    """Who connects.
+
+    A paused conductor must not hold its rows for longer than its lease: the next one needs them.
+    """
 
     WEB = Limits(6, 4, 10_000, 3_000, 30_000)
     STREAM = Limits(2, 2, 10_000, 3_000, 30_000)
-    CONDUCTOR = Limits(6, 2, 30_000, 5_000, 5_000)
+    CONDUCTOR = Limits(6, 2, 30_000, 5_000, 2_500)
     CORE = Limits(2, 4, 60_000, 5_000, 60_000)
     COMMAND = Limits(1, 1, 0, 5_000, 0)
 
@@ -50,6 +60,7 @@ def make_engine(url: str, role: Role, *, application: str = "labq") -> Engine:
         connect_args={
             "application_name": f"{application} {role.name.lower()}",
             "connect_timeout": 5,
+            **KEEPALIVE,
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         },
     )

@@ -30,6 +30,7 @@ from labq.stream.sse import Reader, event
 
 _LOG = logging.getLogger(__name__)
 _NET_SECONDS = 10.0
+_RETRY_SECONDS = 2
 _LONGEST_EVENTS_SECONDS = 3600.0
 _LARGEST_OFFSET_DIGITS = 18
 _PROBLEM = "application/problem+json"
@@ -199,4 +200,6 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
 def _problem(status: HTTPStatus, detail: str) -> web.Response:
     problem = {"type": "about:blank", "status": status, "title": status.phrase, "detail": detail}
     headers = {"Access-Control-Allow-Origin": "*"}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(_RETRY_SECONDS)
     return web.json_response(problem, status=status, content_type=_PROBLEM, headers=headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 _LOG = logging.getLogger(__name__)
-_LONGEST_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 1.0
+_PROVE_SECONDS = 10.0
 
 
 class Listener:
@@ -60,7 +62,7 @@ class Listener:
         return raw
 
     async def _follow(self, raw: Connection) -> None:
-        """Pass notifications on until the connection breaks."""
+        """Pass notifications on until the connection breaks, or is found to be dead."""
         loop = asyncio.get_running_loop()
         broken = asyncio.Event()
         # Kept: a broken connection does not know its descriptor any more.
@@ -76,17 +78,36 @@ class Listener:
                 return
             self._pass_on(raw)
 
-        loop.add_reader(descriptor, take)
         try:
-            # What came between LISTEN and the reader stands in the connection already.
-            take()
-            await broken.wait()
+            while not broken.is_set():
+                await asyncio.to_thread(_prove, raw)
+                loop.add_reader(descriptor, take)
+                # What came before there was a reader stands in the connection already.
+                take()
+                await _wait(broken, _PROVE_SECONDS)
+                if not broken.is_set():
+                    loop.remove_reader(descriptor)
+        except psycopg2.Error as error:
+            _LOG.warning("the database does not answer: %s", str(error).strip())
+        except asyncio.CancelledError:
+            loop.remove_reader(descriptor)
+            raise
         finally:
-            if not broken.is_set():
-                loop.remove_reader(descriptor)
             raw.close()
 
     def _pass_on(self, raw: Connection) -> None:
         told, raw.notifies[:] = list(raw.notifies), []
         for notify in told:
             self._on_notify(notify.channel, notify.payload)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _prove(raw: Connection) -> None:
+    """Raise when the connection is dead: one that the network has swallowed stays silent for ever."""
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT 1")

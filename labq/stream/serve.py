@@ -12,6 +12,7 @@ from labq import log, statsd
 from labq.config import Settings, load
 from labq.domain.errors import ConfigurationError
 from labq.services.database import Role, make_engine
+from labq.services.silence import REQUEST, Watch
 from labq.stream.app import make_app
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    Watch(settings.database_url, REQUEST, Role.STREAM).install()
     engine = make_engine(settings.database_url, Role.STREAM)
     runner = web.AppRunner(
         make_app(settings, engine),

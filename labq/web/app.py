@@ -13,6 +13,7 @@ from labq import __version__, log
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError
 from labq.services.paging import LARGEST_ID
+from labq.services.parts import Parts, tell
 from labq.services.visibility import ANONYMOUS
 from labq.web import csrf, headers
 from labq.web.api import ENDPOINTS
@@ -45,8 +46,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.converters["id"] = IdConverter
     app.jinja_env.undefined = StrictUndefined
-    _register_routes(app, Dispatcher(settings, engine))
-    _register_hooks(app, settings)
+    dispatcher = Dispatcher(settings, engine)
+    _register_routes(app, dispatcher)
+    _register_hooks(app, settings, dispatcher.parts)
     return app
 
 
@@ -65,12 +67,13 @@ def _register_routes(app: Flask, dispatcher: Dispatcher) -> None:
     register_docs(app, API_PREFIX, ENDPOINTS)
 
 
-def _register_hooks(app: Flask, settings: Settings) -> None:
+def _register_hooks(app: Flask, settings: Settings, parts: Parts) -> None:
     app.register_error_handler(Exception, answer_error)
 
     @app.before_request
     def begin() -> None:
         g.viewer = ANONYMOUS
+        g.parts = parts
         g.log = log.bound(request=secrets.token_hex(8))
         g.log.__enter__()
 
@@ -91,4 +94,5 @@ def _register_hooks(app: Flask, settings: Settings) -> None:
             "viewer": g.get("viewer", ANONYMOUS),
             "path": request.path,
             "version": __version__,
+            "troubles": lambda: [tell(part) for part in parts.recent().missing],
         }

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from labq import statsd
 from labq.config import Settings
 from labq.services.database import session_factory
+from labq.services.parts import Parts
 from labq.web import auth, csrf
 from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page
 from labq.web.limits import LoginLimit
@@ -32,6 +33,7 @@ class Dispatcher:
         self._settings = settings
         self._sessions = session_factory(engine)
         self._login_limit = LoginLimit(settings.redis_url)
+        self.parts = Parts(self._sessions, settings.redis_url)
 
     def endpoint(self, endpoint: Endpoint) -> View:
         """Return the view of an endpoint."""
@@ -83,6 +85,7 @@ class Dispatcher:
                 now=now,
                 settings=self._settings,
                 login_limit=self._login_limit,
+                parts=self.parts,
             )
             return record.run(call, **values, **_input(record))
 

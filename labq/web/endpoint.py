@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from labq.config import Settings
+from labq.services.parts import Parts
 from labq.services.visibility import Viewer
 from labq.web.limits import LoginLimit
 
@@ -39,6 +40,7 @@ class Call:
     now: datetime
     settings: Settings
     login_limit: LoginLimit
+    parts: Parts
 
     @property
     def user_id(self) -> int:

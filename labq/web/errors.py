@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
-from flask import Response, make_response, render_template, request
+from flask import Response, g, make_response, render_template, request
 from pydantic import TypeAdapter
 from sqlalchemy.exc import (
     DataError,
@@ -33,6 +33,7 @@ from labq.domain.errors import (
     TooManyRequestsError,
     UnauthenticatedError,
 )
+from labq.services.system import PartHealth
 
 _LOG = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
@@ -53,13 +54,18 @@ _RETRY_SECONDS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemDetails:
-    """The body of every error answer; `errors` names each thing wrong in an input."""
+    """The body of every error answer.
+
+    `errors` names each thing wrong in an input; `missing` the parts of the server that are not
+    there, for a request that cannot be served now.
+    """
 
     status: int
     title: str
     detail: str
     type: str = "about:blank"
     errors: tuple[Problem, ...] = ()
+    missing: tuple[PartHealth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +138,9 @@ def _of_database(error: DBAPIError | PoolTimeoutError) -> Refusal:
         return _of_bug(error)
     _LOG.warning("the database did not answer: %s", str(error.args[0] if error.args else error))
     detail = "the database does not answer at the moment"
+    problem = _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     return Refusal(
-        problem=_problem(HTTPStatus.SERVICE_UNAVAILABLE, detail),
+        problem=replace(problem, missing=g.parts.recent().missing),
         headers={"Retry-After": str(_RETRY_SECONDS)},
     )
 

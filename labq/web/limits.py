@@ -24,7 +24,7 @@ class LoginLimit:
 
     def __init__(self, redis_url: str) -> None:
         self._client = redis.Redis.from_url(
-            redis_url, socket_connect_timeout=0.5, socket_timeout=0.5
+            redis_url, socket_connect_timeout=0.25, socket_timeout=0.25
         )
 
     def count(self, name: str) -> None:

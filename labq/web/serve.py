@@ -15,6 +15,7 @@ from labq import log, statsd
 from labq.config import Settings, load
 from labq.domain.errors import ConfigurationError
 from labq.services.database import Role, make_engine
+from labq.services.silence import REQUEST, Watch
 from labq.web.app import create_app
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def main() -> None:
     statsd.setup(settings)
     if not settings.database_url:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
+    Watch(settings.database_url, REQUEST, Role.WEB).install()
     app = create_app(settings, make_engine(settings.database_url, Role.WEB))
     server = _listen(app, settings)
     signal.signal(signal.SIGTERM, _stop)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import redis
 from flask import Response
 from pydantic import Field, TypeAdapter
 
 from labq import __version__
-from labq.services import logins, system, tokens
+from labq.services import logins, tokens
+from labq.services.parts import SERVER_PARTS
 from labq.services.system import Load, PartHealth
 from labq.services.tokens import NewToken
 from labq.web.endpoint import JSON, Call, Endpoint
@@ -18,11 +18,14 @@ from labq.web.parsing import Input, Text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The server's parts; the answer is 503 unless all but hosts are well."""
+    """The server's parts; the answer is 503 unless all but hosts are well.
+
+    Without a database nothing is known of conductor and hosts, and `load` is null.
+    """
 
     is_well: bool
     parts: tuple[PartHealth, ...]
-    load: Load
+    load: Load | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +56,9 @@ _HEALTH = TypeAdapter(Health)
 
 def health(call: Call) -> Response:
     """Tell how each part is."""
-    parts = (
-        PartHealth(name="database", is_well=True, detail="answers"),
-        _redis(call.settings.redis_url),
-        system.find_conductor(call.session),
-    )
-    is_well = all(part.is_well for part in parts)
-    hosts = system.find_hosts(call.session)
-    value = Health(is_well=is_well, parts=(*parts, *hosts), load=system.find_load(call.session))
+    state = call.parts.look()
+    is_well = not any(part.name in SERVER_PARTS for part in state.missing)
+    value = Health(is_well=is_well, parts=state.parts, load=state.load)
     return Response(_HEALTH.dump_json(value), 200 if is_well else 503, content_type=JSON)
 
 
@@ -82,15 +80,6 @@ def login(call: Call, body: LoginBody) -> NewToken:
     call.login_limit.forget(body.name)
     description = f"{body.description} {call.now.isoformat()}"
     return tokens.create(call.session, user_id, description, now=call.now)
-
-
-def _redis(url: str) -> PartHealth:
-    try:
-        with redis.Redis.from_url(url, socket_connect_timeout=0.5, socket_timeout=0.5) as client:
-            client.ping()
-    except (redis.RedisError, ValueError) as error:
-        return PartHealth(name="redis", is_well=False, detail=type(error).__name__)
-    return PartHealth(name="redis", is_well=True, detail="answers")
 
 
 ENDPOINTS = (

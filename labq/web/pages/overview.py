@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from labq.domain.states import DeviceHealth, HostHealth, HostState, JobState, Outcome
+from labq.domain.states import DeviceHealth, JobState, Outcome
 from labq.services import device_view, host_view, job_list, system
 from labq.services.device_view import DeviceFilter, DeviceRow, DeviceTypeRow
-from labq.services.host_view import HostRow
 from labq.services.job_list import JobFilter, JobRow
 from labq.services.system import Load
 from labq.web.endpoint import Call, Page
@@ -31,7 +30,7 @@ def overview(call: Call) -> str:
         types=types,
         counts=_counts(types),
         hosts=hosts,
-        alarms=list(_alarms(call, load, hosts)),
+        alarms=list(_alarms(load)),
         troubled=list(_troubled(call)),
         active=_jobs(call, JobFilter(states=ACTIVE), MOST_ACTIVE),
         failed=_jobs(call, JobFilter(outcomes=(Outcome.INCOMPLETE,)), MOST_FAILED),
@@ -49,13 +48,7 @@ def _counts(types: Iterable[DeviceTypeRow]) -> dict[str, int]:
     return {"devices": devices, "idle": idle, "busy": fit - idle, "unfit": devices - fit}
 
 
-def _alarms(call: Call, load: Load, hosts: Iterable[HostRow]) -> Iterator[str]:
-    conductor = system.find_conductor(call.session)
-    if not conductor.is_well:
-        yield f"No conductor: {conductor.detail}. Jobs wait until one is back."
-    for host in hosts:
-        if host.health is HostHealth.ACTIVE and host.state is HostState.OFFLINE:
-            yield f"Host {host.name} is silent: its {host.devices} devices take no new jobs."
+def _alarms(load: Load) -> Iterator[str]:
     if load.rejected_events:
         yield f"{load.rejected_events} events of hosts could not be applied and were set aside."
 
