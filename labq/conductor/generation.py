@@ -1,4 +1,8 @@
-"""The generation of Redis's data: when its key is gone, Redis was emptied and hosts are told so."""
+"""The generation of Redis's data: hosts are told when Redis may have lost some of it.
+
+A Redis that was emptied has no key. One that was started again may have lost its last second, or stand
+where it stood long ago, with a key that looks right: the generation names the server's own run id.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +25,20 @@ class Generation:
         self._lead = lead
         self._client = client
         self._known: str | None = None
+        self._server = ""
 
     def is_unchanged(self) -> bool:
         """Tell whether Redis still has the data it had; False also when nothing is known yet."""
-        found = self._client.get(GENERATION_KEY)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.get(GENERATION_KEY)
+        pipeline.info("server")
+        found, server = pipeline.execute()
+        self._server = str(server.get("run_id", ""))
         if self._known is None:
             with self._lead.reading() as session:
                 self._known = leader.read_generation(session)
-        return bool(self._known) and found == self._known.encode()
+        is_same_server = self._known.partition(".")[0] == self._server
+        return bool(self._known) and is_same_server and found == self._known.encode()
 
     def is_current(self, generation: str) -> bool:
         """Tell whether a report carries the present generation."""
@@ -38,8 +48,9 @@ class Generation:
         """Begin a new generation: stored first, then set in Redis and ordered to all hosts.
 
         All streams are read from their beginning again; what was applied is known by its sequence.
+        `is_unchanged` has been asked before.
         """
-        fresh = uuid.uuid4().hex
+        fresh = f"{self._server}.{uuid.uuid4().hex}"
         with self._lead.transaction("generation") as session:
             leader.write_generation(session, fresh)
         self._known = fresh

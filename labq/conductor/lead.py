@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg2
+from redis.exceptions import ResponseError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,6 +24,8 @@ from labq.statsd import timer
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 OUTAGE_PAUSE_SECONDS = 1.0
+TOO_LARGE = "54000"
+"""PostgreSQL's `program_limit_exceeded`, which its driver takes for an operational error."""
 log = logging.getLogger(__name__)
 
 
@@ -94,10 +97,23 @@ class Lead:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether the same transaction may well succeed later: no connection, deadlock, timeout."""
-    return isinstance(error, OperationalError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    """Tell whether the same transaction may well succeed later: no connection, deadlock, timeout.
+
+    A value that is too large for the database will be that for ever.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    is_operational = isinstance(error, OperationalError)
+    is_too_large = isinstance(error.orig, psycopg2.Error) and error.orig.pgcode == TOO_LARGE
+    return (is_operational and not is_too_large) or error.connection_invalidated
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether database or Redis do not answer at all, which has nothing to do with one host."""
+    if isinstance(error, DBAPIError):
+        has_answered = isinstance(error.orig, psycopg2.Error) and error.orig.pgcode is not None
+        return error.connection_invalidated or not has_answered
+    return isinstance(error, REDIS_ERRORS) and not isinstance(error, ResponseError)
 
 
 def _first_line(error: BaseException) -> str:

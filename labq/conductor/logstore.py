@@ -42,7 +42,7 @@ class LogStore:
         self._lead = lead
         self._client = client
         self._files = files
-        self._positions: dict[str, str] = {}
+        self._hosts: list[str] = []
         self._known: OrderedDict[int, Stored] = OrderedDict()
         self._writers: OrderedDict[int, LogWriter] = OrderedDict()
         self._listed_at = -HOSTS_SECONDS
@@ -69,15 +69,15 @@ class LogStore:
             return True
 
     def turn(self) -> None:
-        """Wait for chunks of any host, and store what came."""
+        """Wait for chunks of any host, and store what came: what is stored is dropped from Redis."""
         self._list_hosts()
-        if not self._positions:
+        if not self._hosts:
             self._lead.stop.wait(BLOCK_SECONDS)
             return
-        streams = {log_stream(host): host for host in self._positions}
+        streams = {log_stream(host): host for host in self._hosts}
         found = read_streams(
             self._client,
-            {stream: self._positions[host] for stream, host in streams.items()},
+            dict.fromkeys(streams, "0-0"),
             count=MOST_CHUNKS,
             wait_seconds=BLOCK_SECONDS,
         )
@@ -97,8 +97,7 @@ class LogStore:
         if monotonic() - self._listed_at < HOSTS_SECONDS:
             return
         with self._lead.reading() as session:
-            names = session.scalars(select(Host.name)).all()
-        self._positions = {name: self._positions.get(name, "0-0") for name in names}
+            self._hosts = list(session.scalars(select(Host.name)))
         self._listed_at = monotonic()
 
     def _store(self, host: str, entries: StreamEntries) -> dict[int, int]:
@@ -123,7 +122,6 @@ class LogStore:
         pipeline.xtrim(log_stream(host), minid=last, approximate=False)
         pipeline.xdel(log_stream(host), last)
         pipeline.execute()
-        self._positions[host] = last
 
     def _lookup(self, host: str, runs: set[int]) -> dict[int, Stored]:
         """Return what is stored of these runs of the host.

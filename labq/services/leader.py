@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import LabqError
+from labq.domain.states import RunState
 
 LEASE_SECONDS = 3
 
@@ -75,11 +76,19 @@ def read_generation(session: Session) -> str:
 
 
 def write_generation(session: Session, generation: str) -> None:
-    """Store a new generation; where hosts' streams are read from starts over with it."""
+    """Store a new generation; where hosts' streams are read from starts over with it.
+
+    Ids of orders sent before mean nothing any more, and may be later than those that come: a report
+    of the new generation shows what became of all of them.
+    """
     session.execute(
         text("UPDATE leader SET generation = :generation WHERE id = 1"), {"generation": generation}
     )
     session.execute(text("UPDATE host SET up_id = '0-0'"))
+    session.execute(
+        text("UPDATE run SET sent = '0-0' WHERE sent IS NOT NULL AND state <> :ended"),
+        {"ended": RunState.ENDED.value},
+    )
 
 
 _GUARD = text("SELECT term FROM leader WHERE id = 1 FOR SHARE")
