@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 
 from labq.bench import endings, timers
+from labq.bench.cores import Cores, usable_cores
 from labq.bench.desk import Desk
 from labq.bench.gate import Gate, Waiter
 from labq.bench.host import Host
@@ -36,6 +37,7 @@ class Bench:
         self.gate = Gate()
         self.stands: dict[int, Stand] = {}
         self.changed = asyncio.Event()
+        self.cores = Cores(usable_cores())
         self._desks: dict[int, Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -162,6 +164,7 @@ class Bench:
             stand.lock.take()
             stand.children.recover()
         if gate.hold:
+            self.cores.claim(gate.run, gate.hold.cpus)
             # Without its consoles a hold is of no use to a worker that comes back.
             seconds = TAKE_BACK_SECONDS if gate.back is None else 0.0
             self._loop.call_later(seconds, self._give_up, stand, gate.hold.token)
@@ -191,7 +194,8 @@ class Bench:
             begins=gate.lost.get(gate.next, 0) + 1,
         )
         try:
-            run.begin(self.host.outbox, event, token, waiter.connection)
+            core = self.cores.of(gate.run, step.queue)
+            run.begin(self.host.outbox, event, token, waiter.connection, cpus=core)
         except LabqError as error:
             log.warning("run %s: %s", run.plan.run, error)
             self._say(waiter.connection, Dropped(reason=str(error)))
@@ -257,7 +261,17 @@ class Bench:
         if not stand.lock.is_held and stand.lock.take():
             stand.children.recover()
             stand.children.kill()
-        return stand.lock.is_held and stand.children.are_gone(stand.run.gate.epoch)
+        is_free = stand.lock.is_held and stand.children.are_gone(stand.run.gate.epoch)
+        queue = stand.run.plan.steps[stand.run.gate.next].queue
+        return is_free and self.cores.take(stand.run.plan.run, queue, self._needs_core)
+
+    def _needs_core(self, run: int) -> bool:
+        """Tell whether a run still uses its core: by its hold, or by a child that is not gone."""
+        stand = self.stands.get(run)
+        if stand is None:
+            return False
+        hold = stand.run.gate.hold
+        return bool(hold and hold.cpus) or not stand.children.are_gone(stand.run.gate.epoch)
 
     def _stand_of(self, desk: Desk) -> Stand:
         stand = self.stands.get(desk.run) if desk.run is not None else None

@@ -25,6 +25,8 @@ class Hold:
     epoch: int
     step: int
     connection: int | None
+    cpus: tuple[int, ...] = ()
+    """The core that the step owns, by its logical CPUs; empty for steps that own none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from labq.bench.emissions import Emissions
 from labq.bench.gate import RunGate
@@ -132,9 +133,17 @@ class BenchRun:
             self._apply(record)
         return record
 
-    def begin(self, outbox: Outbox, event: StepBegan, token: str, connection: int) -> None:
-        """Grant the next step to a worker."""
-        self.event(outbox, Kind.BEGIN, event, token=token)
+    def begin(
+        self,
+        outbox: Outbox,
+        event: StepBegan,
+        token: str,
+        connection: int,
+        *,
+        cpus: tuple[int, ...] = (),
+    ) -> None:
+        """Grant the next step to a worker, with the core that it owns."""
+        self.event(outbox, Kind.BEGIN, event, token=token, cpus=cpus)
         if self.gate.hold:
             self.gate.hold.connection = connection
         self.emissions = Emissions()
@@ -149,6 +158,7 @@ class BenchRun:
             folder=str(self.folder),
             start=self.start_of_step(),
             replay=self.journal.size,
+            cpus=self.gate.hold.cpus if self.gate.hold else (),
         )
 
     def lose(self) -> None:
@@ -199,7 +209,7 @@ class BenchRun:
             case Kind.EPOCH:
                 self.gate.apply_epoch(int(data["epoch"]), int(data["next"]))
             case Kind.BEGIN:
-                self._apply_begin(record, data["token"], int(data["e"]["waited_ms"]))
+                self._apply_begin(record, data)
             case Kind.LOST:
                 self.gate.apply_lost()
             case Kind.END:
@@ -210,7 +220,7 @@ class BenchRun:
             case _:
                 raise InfrastructureError(f"record {record.kind} does not change the gate")
 
-    def _apply_begin(self, record: Record, token: str, waited_ms: int) -> None:
+    def _apply_begin(self, record: Record, data: Mapping[str, Any]) -> None:
         key = (self.gate.epoch, record.step)
         self.past.first_begin.setdefault(key, record.position)
         self.past.last_begin = record.position
@@ -218,8 +228,10 @@ class BenchRun:
         if self.past.began_at is None:
             self.past.began_at = record.at
         else:
-            self.past.waited += waited_ms / 1000
-        self.gate.apply_begin(token, record.step, None)
+            self.past.waited += int(data["e"]["waited_ms"]) / 1000
+        self.gate.apply_begin(data["token"], record.step, None)
+        if self.gate.hold:
+            self.gate.hold.cpus = tuple(data.get("cpus", ()))
 
 
 def primary_channel(plan: Plan) -> str:

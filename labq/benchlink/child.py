@@ -7,7 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from labq.benchlink.link import Link
@@ -22,11 +22,20 @@ _LAUNCHER = 'IFS= read -r word && [ "$word" = go ] && exec "$@" </dev/null'
 
 
 def run_fenced(
-    link: Link, argv: Sequence[str], deadline: Deadline, cwd: Path | None = None
+    link: Link,
+    argv: Sequence[str],
+    deadline: Deadline,
+    cwd: Path | None = None,
+    *,
+    cpus: Collection[int] = (),
 ) -> Finished:
-    """Run a program under the hold's fence; see `labq.hw.session.Session.run`."""
+    """Run a program under the hold's fence; see `labq.hw.session.Session.run`.
+
+    With `cpus` it is pinned to them, before it is told to go.
+    """
     with _started(argv, cwd) as process:
         try:
+            _pin(process.pid, cpus)
             link.call(Child(pid=process.pid, start=start_time(process.pid)))
             _say_go(process)
             output = _collect(process, link, deadline, argv[0])
@@ -58,6 +67,18 @@ def _started(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def _pin(pid: int, cpus: Collection[int]) -> None:
+    """Bind a process that waits for `go` to CPUs; what takes its place inherits it."""
+    if not cpus:
+        return
+    try:
+        os.sched_setaffinity(pid, cpus)
+    except ProcessLookupError:
+        return
+    except OSError as error:
+        raise InfrastructureError(f"CPUs {sorted(cpus)} cannot be used: {error}") from error
 
 
 def _say_go(process: subprocess.Popen[bytes]) -> None:

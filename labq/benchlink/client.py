@@ -108,7 +108,8 @@ class StepSession(Session):
 
     @override
     def run(self, argv: Sequence[str], deadline: Deadline, cwd: Path | None = None) -> Finished:
-        return run_fenced(self._link, argv, deadline, cwd or self.folder)
+        cpus = self._granted.cpus
+        return run_fenced(self._link, argv, deadline, cwd or self.folder, cpus=cpus)
 
     @override
     def log(self, level: Level, message: str) -> int:

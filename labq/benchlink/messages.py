@@ -155,12 +155,16 @@ Request = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """The step is yours. Read the journal from `start`; up to `replay` it is the past."""
+    """The step is yours. Read the journal from `start`; up to `replay` it is the past.
+
+    `cpus` are the logical CPUs of the core that the step owns: its children run there alone.
+    """
 
     token: str
     folder: str
     start: int
     replay: int
+    cpus: tuple[int, ...] = ()
     op: Literal["granted"] = "granted"
 
 
