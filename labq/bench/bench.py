@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from labq.bench import endings, timers
 from labq.bench.cores import Cores, usable_cores
 from labq.bench.desk import Desk
-from labq.bench.gate import Gate, Waiter
+from labq.bench.gate import Gate, RunGate, Waiter
 from labq.bench.host import Host
 from labq.bench.requests import do_request
 from labq.bench.run import BenchRun, Watch
 from labq.bench.stand import Stand
+from labq.bench.waits import say_granted
 from labq.benchlink.messages import Answer, Begin, Done, Dropped, End, Reply, Request
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError
@@ -127,14 +128,27 @@ class Bench:
         used = self.gate.used()
         for gate in self.gate.waiting():
             queue = gate.plan.steps[gate.next].queue
-            limit = self.host.limits.get(queue)
-            if limit is not None and used[queue] >= limit:
+            limit = self.host.limits.of(queue)
+            if (limit is not None and used[queue] >= limit) or not self._is_in_turn(gate):
                 continue
-            if self._is_free(self.stands[gate.run]):
+            if pause := self.host.limits.pause(queue, monotonic()):
+                self._look_again(pause)
+            elif self._is_free(self.stands[gate.run]):
                 used[queue] += 1
                 self._grant(self.stands[gate.run])
-            elif self._check is None:
-                self._check = self._loop.call_later(CHECK_SECONDS, self._look)
+            else:
+                self._look_again(CHECK_SECONDS)
+
+    def _look_again(self, seconds: float) -> None:
+        if self._check is None:
+            self._check = self._loop.call_later(seconds, self._look)
+
+    def _is_in_turn(self, gate: RunGate) -> bool:
+        """Tell whether the run may work: on a serial host one begun run keeps all others waiting."""
+        if not self.host.limits.is_serial:
+            return True
+        begun = [stand.run for stand in self.stands.values() if stand.run.past.began_at is not None]
+        return all(run.gate.is_closed or run.gate is gate for run in begun)
 
     def lose(self, stand: Stand, reason: str) -> None:
         """The hold is lost: its begin stays counted, its child is killed."""
@@ -194,12 +208,14 @@ class Bench:
             begins=gate.lost.get(gate.next, 0) + 1,
         )
         try:
+            say_granted(stand.run, waiter, monotonic())
             core = self.cores.of(gate.run, step.queue)
             run.begin(self.host.outbox, event, token, waiter.connection, cpus=core)
         except LabqError as error:
             log.warning("run %s: %s", run.plan.run, error)
             self._say(waiter.connection, Dropped(reason=str(error)))
             return
+        self.host.limits.note_grant(step.queue, monotonic())
         timers.arm(self, stand)
         self.start(self._tell_grant(stand, token))
 

@@ -144,6 +144,7 @@ async def _stop(floor: Floor, stand: Stand, failure: Failure) -> None:
 
 def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
     run, gate = stand.run, stand.run.gate
+    suspect = floor.host.limits.suspicion(run.past.last_begin_at) if failure else ""
     event = StepEnded(
         run=run.plan.run,
         epoch=gate.epoch,
@@ -152,6 +153,8 @@ def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
         end=StepEnd.FAILED if failure else StepEnd.DONE,
         next=gate.following(run.step, is_failed=failure is not None),
         failure=failure,
+        host_fault=bool(suspect),
+        suspect=suspect,
     )
     run.event(floor.host.outbox, Kind.END, event)
 

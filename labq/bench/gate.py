@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from labq.domain.events import HoldState, RunReport, SlotReport
+from labq.bench.adaptive import Use
+from labq.domain.events import HoldState, RunReport
 from labq.domain.plan import Plan, Queue
 
 MOST_LOST = 3
@@ -200,14 +201,11 @@ class Gate:
             gate.plan.steps[gate.hold.step].queue for gate in self.runs.values() if gate.hold
         )
 
-    def slots(self, limits: Mapping[Queue, int]) -> dict[str, SlotReport]:
-        """Return the slots for the report."""
+    def uses(self) -> Mapping[Queue, Use]:
+        """Return how many steps of each queue are held and waited for."""
         used = self.used()
         waiting = Counter(gate.plan.steps[gate.next].queue for gate in self.waiting())
-        return {
-            queue.value: SlotReport(limit=limit, used=used[queue], waiting=waiting[queue])
-            for queue, limit in limits.items()
-        }
+        return {queue: Use(used[queue], waiting[queue]) for queue in Queue}
 
     def reports(self, now: float) -> tuple[RunReport, ...]:
         """Return where all runs stand."""

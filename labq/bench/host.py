@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from labq.bench.disk import Disk
+from labq.bench.limits import Limits
 from labq.bench.outbox import Outbox
 from labq.bench.run_folder import HostFolder
 from labq.bench.shipper import Shipper
 from labq.benchlink.keeper import KeeperClient
 from labq.config import Settings
-from labq.domain.plan import Queue
 
 GATHER_SECONDS = 0.02
 
@@ -27,7 +26,7 @@ class Host:
     outbox: Outbox
     shipper: Shipper
     keeper: KeeperClient
-    limits: Mapping[Queue, int]
+    limits: Limits
     _settling: set[asyncio.Task[None]] = field(default_factory=set)
     _unsettled: set[int] = field(default_factory=set)
 

@@ -6,13 +6,14 @@ import asyncio
 import json
 import logging
 
-from labq.bench import endings
+from labq.bench import endings, kept_limits
 from labq.bench.bench import Bench
 from labq.bench.run import BenchRun
 from labq.benchlink.messages import load_plan
 from labq.domain.errors import LabqError
 from labq.domain.orders import (
     AgainOrder,
+    ConfigOrder,
     ConfirmOrder,
     GenerationOrder,
     Order,
@@ -67,6 +68,8 @@ class Intake:
                 self._host.shipper.again(order.sequence)
             case StoredOrder():
                 self._stored(order)
+            case ConfigOrder():
+                self._configure(order)
             case GenerationOrder():
                 self.generation = order.generation
 
@@ -84,6 +87,13 @@ class Intake:
         run = BenchRun(made, self._bench.watch)
         run.recover()
         self._bench.add(run)
+
+    def _configure(self, order: ConfigOrder) -> None:
+        """Take up another configuration; one that was in force comes again, then the present one."""
+        if order.revision != self._host.limits.config.revision:
+            self._host.limits.configure(kept_limits.parse(order))
+            kept_limits.write_config(self._host.folder.path, order)
+            self._bench.pump()
 
     def _stored(self, order: StoredOrder) -> None:
         stored = self._host.shipper.stored(order.run, order.length)

@@ -11,22 +11,26 @@ import secrets
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from labq import __version__
 from labq import log as logging_setup
-from labq.bench import endings
+from labq.bench import endings, kept_limits, slots
 from labq.bench.bench import Bench
 from labq.bench.desk import listen
 from labq.bench.disk import Disk
 from labq.bench.host import Host
 from labq.bench.intake import Intake
+from labq.bench.limits import Limits
+from labq.bench.load_watch import LoadWatch
 from labq.bench.orders import OrderReader
 from labq.bench.outbox import Outbox
 from labq.bench.recovery import recover
 from labq.bench.run_folder import HostFolder
 from labq.bench.shipper import Shipper
-from labq.bench.slots import limits
+from labq.bench.waits import waits
 from labq.benchlink.keeper import ExitWatch, KeeperClient
 from labq.config import Settings, load
 from labq.domain.deadline import Deadline, monotonic
@@ -40,6 +44,7 @@ STOP_SECONDS = 3.5
 LAST_WORDS_SECONDS = 0.5
 KEEPER_SECONDS = 10.0
 THREADS = 256
+MOST_WAITS = 200
 CANNOT_START = 2
 
 log = logging.getLogger(__name__)
@@ -80,7 +85,7 @@ async def _serve(settings: Settings, folder: HostFolder) -> None:
     outbox = Outbox(folder.path / "outbox")
     shipper = Shipper(settings.redis_url, settings.host, outbox)
     keeper, exits = await _keeper(folder)
-    host = Host(settings, folder, Disk(loop), outbox, shipper, keeper, limits(settings))
+    host = Host(settings, folder, Disk(loop), outbox, shipper, keeper, _limits(settings, folder))
     bench = Bench(host)
     intake = Intake(bench)
     await recover(bench, keeper.entries())
@@ -96,6 +101,16 @@ async def _serve(settings: Settings, folder: HostFolder) -> None:
     server.close()
     shipper.stop(LAST_WORDS_SECONDS)
     host.disk.stop()
+
+
+def _limits(settings: Settings, folder: HostFolder) -> Limits:
+    """Return the limits as the bench before this one left them."""
+    return Limits(
+        slots.own(settings),
+        kept_limits.read_config(folder.path),
+        was_overloaded=kept_limits.was_overloaded(folder.path),
+        now=monotonic(),
+    )
 
 
 async def _keeper(folder: HostFolder) -> tuple[KeeperClient, ExitWatch]:
@@ -142,7 +157,9 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> None:
         (signal.SIGHUP, False),
     ):
         loop.add_signal_handler(number, _settle, over, ends_runs)
-    tasks = [loop.create_task(intake.run()), loop.create_task(_report(bench, intake))]
+    watch = LoadWatch(bench)
+    works = (intake.run(), watch.run(), _report(bench, intake, watch))
+    tasks = [loop.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(_stop_on_error)
     reader.start()
@@ -170,12 +187,12 @@ def _stop_on_error(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
 
 
-async def _report(bench: Bench, intake: Intake) -> None:
+async def _report(bench: Bench, intake: Intake, watch: LoadWatch) -> None:
     """Report on change, and every few seconds; more often while a run is idle."""
     boot, number = secrets.token_hex(8), 0
     while True:
         number += 1
-        report = _view(bench, intake, boot, number)
+        report = replace(_view(bench, intake, boot, number), load=watch.report())
         bench.host.shipper.report(report)
         is_idle = any(run.state is HoldState.IDLE for run in report.runs)
         await asyncio.sleep(COALESCE_SECONDS)
@@ -186,6 +203,7 @@ async def _report(bench: Bench, intake: Intake) -> None:
 
 
 def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
+    now = monotonic()
     return Report(
         boot=boot,
         number=number,
@@ -194,6 +212,8 @@ def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
         generation=intake.generation,
         at=datetime.now(UTC),
         version=__version__,
-        runs=bench.gate.reports(monotonic()),
-        slots=bench.gate.slots(bench.host.limits),
+        runs=bench.gate.reports(now),
+        slots=bench.host.limits.reports(bench.gate.uses()),
+        waits=tuple(islice(waits(bench, now), MOST_WAITS)),
+        config=bench.host.limits.config.revision,
     )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from labq.bench.limits import Own
 from labq.config import Settings
 from labq.domain.plan import Queue
 
@@ -14,15 +15,25 @@ _CPUS = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def limits(settings: Settings) -> Mapping[Queue, int]:
-    """Return the limit of each limited queue; `test` and `collect` have none."""
+def own(settings: Settings) -> Own:
+    """Return what this machine and its settings say about slots."""
     cores = physical_cores()
-    return {
-        Queue.FASTBOOT: settings.fastboot_slots or cores,
-        Queue.BOOT: settings.boot_slots or max(1, cores // 2),
+    given = {
+        Queue.BOOT: settings.boot_slots,
         Queue.DEPLOY: settings.deploy_slots,
         Queue.DOWNLOAD: settings.download_slots,
     }
+    return Own(
+        cores=cores,
+        preset=settings.preset,
+        fixed={queue: number for queue, number in given.items() if number},
+        fastboot=settings.fastboot_slots or cores,
+    )
+
+
+def usable_cpus() -> float:
+    """Return how many logical CPUs this process may keep busy at once."""
+    return min(float(len(os.sched_getaffinity(0))), cgroup_cpus(_CGROUP))
 
 
 def physical_cores() -> int:

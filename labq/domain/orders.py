@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -58,4 +59,19 @@ class GenerationOrder:
     kind: Literal["generation"] = "generation"
 
 
-Order = RunOrder | ConfirmOrder | AgainOrder | StoredOrder | GenerationOrder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigOrder:
+    """What the host's slots are to be, until a higher revision; sent while a report shows another.
+
+    An empty `preset` leaves that to the host's own settings. `limits` fixes the slots of a queue,
+    `ceilings` bounds those that adapt.
+    """
+
+    revision: int
+    preset: str = ""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    ceilings: Mapping[str, int] = field(default_factory=dict)
+    kind: Literal["config"] = "config"
+
+
+Order = RunOrder | ConfirmOrder | AgainOrder | StoredOrder | GenerationOrder | ConfigOrder
