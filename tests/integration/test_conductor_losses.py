@@ -78,6 +78,8 @@ def test_a_host_that_read_the_order_and_does_not_know_the_run_frees_the_device(l
         _silence(lab, timedelta(hours=1))
         _give_up(lab)
         _sent_again(lab, run)
+        eventually(lab.messages, "the message of collect")
+        lab.take_messages()
 
         def free() -> bool:
             lab.report()
