@@ -14,6 +14,7 @@ from types import FrameType
 
 from labq.domain.deadline import Deadline, monotonic
 from labq.domain.errors import InfrastructureError
+from labq.supervisor import pid_files
 from labq.supervisor.processes import Work, start
 
 LONGEST_PAUSE_SECONDS = 30.0
@@ -73,6 +74,10 @@ class Crew:
     def log_of(self, name: str) -> Path:
         """Return where the output of a process goes."""
         return self._logs / f"{name}.log"
+
+    def pid_file_of(self, name: str) -> Path:
+        """Return where it is noted which process has a name."""
+        return self._logs / f"{name}.pid"
 
     def is_running(self, name: str) -> bool:
         """Return whether the process runs at this moment."""
@@ -159,6 +164,7 @@ class Crew:
         _turn_over(log)
         member.due, member.started = None, monotonic()
         member.pid = start(member.work, log)
+        pid_files.note(self.pid_file_of(member.work.name), member.pid)
         member.watch = os.pidfd_open(member.pid)
         self._poll.register(member.watch, select.EPOLLIN)
 

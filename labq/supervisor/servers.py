@@ -9,7 +9,7 @@ from signal import Signals
 from labq import config
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError
-from labq.supervisor import postgres, redis
+from labq.supervisor import pid_files, postgres, redis
 from labq.supervisor.crew import Crew, Stopped, last_line
 from labq.supervisor.postgres import Postgres
 from labq.supervisor.processes import Program
@@ -21,6 +21,7 @@ REDIS = "redis"
 DATABASE = "labq"
 START_SECONDS = 60.0
 POLL_SECONDS = 0.01
+LEFT_OVER_SECONDS = 10.0
 
 
 def start(crew: Crew, state: State) -> None:
@@ -30,6 +31,9 @@ def start(crew: Crew, state: State) -> None:
     Stopped when a signal asked for the end.
     """
     settings = config.load()
+    for name, number in ((REDIS, Signals.SIGTERM), (POSTGRES, Signals.SIGINT)):
+        # Two servers on one folder would spoil its data.
+        pid_files.end(crew.pid_file_of(name), number, LEFT_OVER_SECONDS)
     messages = None if settings.redis_url else _add_redis(crew, state)
     database = None if settings.database_url else _add_postgres(crew, state)
     if messages is not None:

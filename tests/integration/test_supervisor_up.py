@@ -103,6 +103,21 @@ def test_a_killed_supervisor_leaves_nothing_that_hinders_the_next(tmp_path: Path
         until(lambda: _is_well(second), "all is well")
 
 
+def test_a_killed_supervisor_with_stopped_servers_can_be_started_again_at_once(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, "shell=1") as first:
+        everything = [process.pid for process in tree(first.pid)]
+        parts = _parts(first.pid)
+        for name in ("redis", "postgres", "bench", "tests"):
+            os.kill(parts[name], signal.SIGSTOP)
+        os.kill(first.pid, signal.SIGKILL)
+        until(lambda: _is_gone(first.pid), "the supervisor is dead", 10)
+        with running(tmp_path, "") as second:
+            until(lambda: _is_well(second), "all is well")
+            assert [pid for pid in everything if not _is_gone(pid)] == []
+
+
 def test_a_state_folder_with_a_long_name_works(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
