@@ -23,6 +23,7 @@ from labq.domain.verdicts import Level
 from labq.drivers.console import CONSOLES
 from labq.drivers.console.emulator_socket import accept, listen
 from labq.hw.driver import Place
+from labq.hw.process import Spawner
 
 CONNECT_SECONDS = 10.0
 HANG_UP_SECONDS = 0.5
@@ -31,9 +32,10 @@ HANG_UP_SECONDS = 0.5
 class Consoles:
     """Opens, keeps and closes. The keeper has each descriptor under `<run>/<channel>`."""
 
-    def __init__(self, run: BenchRun, keeper: KeeperClient, tftp: Path) -> None:
+    def __init__(self, run: BenchRun, keeper: KeeperClient, tftp: Path, spawner: Spawner) -> None:
         self._run = run
         self._keeper = keeper
+        self._spawner = spawner
         self._tftp = tftp
         self._open: dict[str, Channel] = {}
         self._running: dict[str, asyncio.Event] = {}
@@ -49,7 +51,7 @@ class Consoles:
             if driver is None:
                 raise InfrastructureError(f"console {name}: the emulator does not run")
             key = self._key(name)
-            place = Place(key=key, folder=self._run.folder / "files", spawner=self._keeper)
+            place = Place(key=key, folder=self._run.folder / "files", spawner=self._spawner)
             if spec.kind == "pty":
                 self._running[key] = asyncio.Event()
             file = await asyncio.to_thread(driver.open, spec, place)
@@ -161,7 +163,7 @@ class Consoles:
         listener = await self._listen(request)
         try:
             process = emulator.process_of(request, self.known())
-            file = await asyncio.to_thread(self._keeper.spawn, key, process)
+            file = await asyncio.to_thread(self._spawner.spawn, key, process)
             if file is not None:
                 self._connect(emulator.channels_of(request)[0], file, key)
             if listener:

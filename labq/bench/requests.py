@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime
 
 from labq.bench.host import Host
+from labq.bench.nice import lower
 from labq.bench.run import BenchRun
 from labq.bench.stand import Stand
 from labq.benchlink.messages import (
@@ -27,6 +28,7 @@ from labq.benchlink.messages import (
 from labq.benchlink.records import Kind
 from labq.domain.errors import InfrastructureError
 from labq.domain.events import ResultReported
+from labq.domain.plan import Queue
 from labq.domain.verdicts import CaseResult
 
 
@@ -52,6 +54,8 @@ async def _do(stand: Stand, host: Host, request: Request) -> int | None:
             _remember(run, request)
         case Child():
             stand.children.add(request.pid, request.start, run.gate.epoch)
+            if run.plan.steps[run.step].queue is not Queue.FASTBOOT:
+                lower(request.pid, host.limits.nice)
         case ChildGone():
             stand.children.remove(request.pid, run.gate.epoch)
         case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from labq.bench.children import Children, DeviceLock
 from labq.bench.consoles import Consoles
 from labq.bench.host import Host
+from labq.bench.nice import NiceSpawner
 from labq.bench.power import RunPower
 from labq.bench.run import BenchRun
 from labq.domain.errors import LabqError
@@ -32,7 +33,8 @@ class Stand:
         """Put a run's parts together."""
         plan = run.plan
         tftp = host.folder.tftp_of(plan.device)
-        consoles = Consoles(run, host.keeper, tftp)
+        spawner = NiceSpawner(host.keeper, lambda: host.limits.nice)
+        consoles = Consoles(run, host.keeper, tftp, spawner)
         lock = DeviceLock(host.folder.path / "locks", (plan.device, *plan.locks))
         return cls(run, consoles, RunPower(run, consoles), lock, Children(plan.run, lock))
 
