@@ -2,7 +2,7 @@
 
 from labq.models.artifact import Artifact
 from labq.models.base import Base
-from labq.models.control import Audit, Leader, Refusal, RejectedEvent
+from labq.models.control import Audit, Compatibility, Leader, Refusal, RejectedEvent
 from labq.models.delivery import Delivery
 from labq.models.device import Device, DeviceType, Reservation
 from labq.models.enrolment import Enrolment
@@ -33,6 +33,7 @@ TABLES: tuple[type[Base], ...] = (
     TestCase,
     Delivery,
     Leader,
+    Compatibility,
     Audit,
     RejectedEvent,
     Refusal,

@@ -22,6 +22,15 @@ class Leader(Base):
     generation: Mapped[str] = mapped_column(server_default="")
 
 
+class Compatibility(Base):
+    """The one row that says which revision a labq must know at least to work on this schema."""
+
+    __tablename__ = "compatibility"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    oldest: Mapped[str]
+
+
 class Audit(Base):
     """One change of state or health: who, what, from, to, why."""
 

@@ -17,6 +17,7 @@ class Host(Base):
     `reported_at` is by the database's clock; `lost_after_seconds` null: as the server is set.
     `load` is what its last noted report says of the machine; `config` is what it is asked to do,
     `config_revision` counts the changes of that; `timeout_scales` are factors by kind of step.
+    `mismatch` is why the host and this server do not understand each other, empty when they do.
     """
 
     __tablename__ = "host"
@@ -35,3 +36,5 @@ class Host(Base):
     config: Mapped[Json] = mapped_column(JSONB, server_default="{}")
     config_revision: Mapped[int] = mapped_column(server_default="0")
     timeout_scales: Mapped[Json] = mapped_column(JSONB, server_default="{}")
+    protocol: Mapped[int] = mapped_column(server_default="1")
+    mismatch: Mapped[str] = mapped_column(server_default="")
