@@ -13,6 +13,9 @@ from labq.domain.plan import Queue, StepKind
 CORE = "core"
 """The queue of the server's own worker."""
 
+MOST_LISTED = 2000
+"""Messages of one queue that are looked at; a host has far fewer runs."""
+
 app = Celery("labq")
 app.config_from_object("celeryconfig")
 
@@ -57,7 +60,7 @@ def queued_ids(client: redis.Redis, host: str) -> set[str]:
     """Return the ids of all step messages of a host that no worker has taken yet."""
     pipeline = client.pipeline(transaction=False)
     for queue in Queue:
-        pipeline.lrange(queue_name(host, queue), 0, -1)
+        pipeline.lrange(queue_name(host, queue), -MOST_LISTED, -1)
     waiting: list[list[bytes]] = pipeline.execute()
     return {found for messages in waiting for raw in messages if (found := id_of(raw))}
 

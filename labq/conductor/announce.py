@@ -6,16 +6,20 @@ again. Sending twice is harmless: hosts drop what they have.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
+from kombu.exceptions import OperationalError as PublishError
+from redis.exceptions import ResponseError
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from labq import queue
 from labq.conductor.lead import Lead
-from labq.conductor.link import send_orders
+from labq.conductor.link import mend, send_orders
+from labq.domain import protocol
 from labq.domain.orders import RunOrder
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import RunState
@@ -24,6 +28,7 @@ from labq.models.run import IS_AWAITED, Run, RunPlan, Step
 from labq.services.scheduling import Planned
 
 MOST_AT_ONCE = 50
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,14 @@ def of_planned(planned: Planned) -> Announcement:
     """Return the first announcement of a new run."""
     plan = planned.plan
     order = RunOrder(
-        run=plan.run, epoch=1, next=0, device=plan.device, digest=planned.digest, plan=planned.text
+        run=plan.run,
+        epoch=1,
+        next=0,
+        device=plan.device,
+        digest=planned.digest,
+        plan=planned.text,
+        protocol=protocol.PROTOCOL,
+        oldest_protocol=protocol.OLDEST,
     )
     steps = tuple((step.index, step.kind, step.queue) for step in plan.steps)
     return Announcement(plan.host, order, steps)
@@ -73,6 +85,8 @@ def read_unsent(session: Session) -> list[Announcement]:
                 digest=digest,
                 plan=plan,
                 reason=run.sent_reason,
+                protocol=protocol.PROTOCOL,
+                oldest_protocol=protocol.OLDEST,
             ),
             tuple(step for step in tails[run.id] if step[0] >= run.next),
         )
@@ -86,9 +100,20 @@ def announce(lead: Lead, client: redis.Redis, announcements: Sequence[Announceme
         return
     ids = send_orders(client, [(one.host, one.order) for one in announcements])
     for one in announcements:
-        queue.publish_chain(one.host, one.order.run, one.order.epoch, one.steps)
+        _publish(client, one)
     with lead.transaction("sent", is_light=True) as session:
         _note_sent(session, [one.order for one in announcements], ids)
+
+
+def _publish(client: redis.Redis, one: Announcement) -> None:
+    """Send a chain; where a host has spoilt its own queue, others do not wait for that."""
+    try:
+        queue.publish_chain(one.host, one.order.run, one.order.epoch, one.steps)
+    except (PublishError, ResponseError) as error:
+        wrong = mend(client, one.host)
+        if not wrong:
+            raise
+        log.error("host %s had spoilt %s: %s", one.host, ", ".join(wrong), error)  # noqa: TRY400
 
 
 def _note_sent(session: Session, orders: Sequence[RunOrder], ids: Sequence[str]) -> None:

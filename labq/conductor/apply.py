@@ -14,12 +14,25 @@ from labq.conductor.lead import Lead, is_passing
 from labq.domain.errors import NotFoundError
 from labq.domain.events import Event, Report
 from labq.models.host import Host
-from labq.services import events, hosts, transitions
+from labq.services import events, hosts, refusals, transitions
 from labq.services.leader import LostLeadershipError
-from labq.streams import dump_event
+from labq.services.refusals import Refused
+from labq.streams import BadEvent, dump_event, dump_report
 
 MOST_EVENTS = 1000
+"""Of one host in one turn; others have theirs before the next."""
+MOST_SINGLY = 50
+"""In one turn, when events have to be applied one by one."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How far a host's events are applied now, and whether all that was given is stored."""
+
+    sequence: int
+    is_done: bool = True
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +41,16 @@ class _Rest:
 
     entries: Sequence[Entry]
     report: Report | None
+    refused: tuple[Refused, ...] = ()
 
-    def store(self, session: Session, host: Host) -> None:
-        """Store it on the locked row of the host."""
-        for bad in garbage(self.entries):
-            events.reject(session, host, bad.payload, reason=bad.reason, now=_now())
+    def store(self, session: Session, host: Host) -> Sequence[Refused]:
+        """Store it on the locked row of the host, and return what is refused of it."""
         if self.entries:
             host.up_id = self.entries[-1].id
         if self.report:
             hosts.note_report(session, host, self.report, _now())
+        bad = [Refused(one.payload, one.reason) for one in garbage(self.entries)]
+        return [*bad, *self.refused]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,58 +60,84 @@ class Applier:
     lead: Lead
     host: str
 
-    def store(self, sequence: int, entries: Sequence[Entry], report: Report | None) -> int:
-        """Apply what follows `sequence`, store the rest, and return the new sequence.
+    def store(self, sequence: int, entries: Sequence[Entry], report: Report | None) -> Applied:
+        """Apply what follows `sequence`, a bounded part of it, and with the last of it the rest.
 
         An event that cannot be applied is set aside with its reason; the others are not disturbed.
         Raises LostLeadershipError, and what passes by itself: nothing is lost then.
         """
+        found = follow(entries, sequence)
+        chunk, is_all = found[:MOST_EVENTS], len(found) <= MOST_EVENTS
         rest = _Rest(entries, report)
-        *chunks, last = _chunks(follow(entries, sequence)) or [[]]
-        for chunk in chunks:
-            sequence = self._apply_safely(sequence, chunk, None)
-        return self._apply_safely(sequence, last, rest)
-
-    def _apply_safely(self, sequence: int, chunk: Sequence[Event], rest: _Rest | None) -> int:
-        """Apply a chunk at once, or when that fails each event alone."""
         try:
-            return self._apply(sequence, chunk, rest)
+            applied = self._apply(sequence, chunk, rest if is_all else None)
         except Exception as error:
-            if not chunk or isinstance(error, LostLeadershipError) or is_passing(error):
+            if _must_raise(error):
                 raise
             log.warning("host %s: %d events are applied singly: %s", self.host, len(chunk), error)
-        for event in chunk:
-            sequence = self._apply_one(sequence, event)
-        return self._apply(sequence, (), rest)
+            return self._store_singly(sequence, found, rest)
+        return Applied(applied.sequence, is_all, applied.refused)
 
-    def _apply_one(self, sequence: int, event: Event) -> int:
+    def _store_singly(
+        self, sequence: int, found: Sequence[Event | BadEvent], rest: _Rest
+    ) -> Applied:
+        refused = 0
+        for event in found[:MOST_SINGLY]:
+            applied = self._apply_one(sequence, event)
+            sequence, refused = applied.sequence, refused + applied.refused
+        if len(found) > MOST_SINGLY:
+            return Applied(sequence, is_done=False, refused=refused)
+        applied = self._apply_rest(sequence, rest)
+        return Applied(applied.sequence, refused=refused + applied.refused)
+
+    def _apply_one(self, sequence: int, event: Event | BadEvent) -> Applied:
         try:
             return self._apply(sequence, [event], None)
         except Exception as error:
-            if isinstance(error, LostLeadershipError) or is_passing(error):
+            if _must_raise(error):
                 raise
-            return self._set_aside(event, error)
+            payload = event.payload if isinstance(event, BadEvent) else dump_event(event).decode()
+            return self._apply(sequence, [BadEvent(payload, _reason(error))], None)
 
-    def _apply(self, sequence: int, chunk: Sequence[Event], rest: _Rest | None) -> int:
+    def _apply_rest(self, sequence: int, rest: _Rest) -> Applied:
+        """Store what is no event, without a report that cannot be stored."""
+        try:
+            return self._apply(sequence, (), rest)
+        except Exception as error:
+            if _must_raise(error) or rest.report is None:
+                raise
+            bad = Refused(dump_report(rest.report).decode(), _reason(error))
+            return self._apply(sequence, (), _Rest(rest.entries, None, (bad,)))
+
+    def _apply(
+        self, sequence: int, chunk: Sequence[Event | BadEvent], rest: _Rest | None
+    ) -> Applied:
         """Run one transaction; what is no event may be lost in a crash and comes again."""
         name = "events" if chunk else "report"
+        refused: list[Refused] = []
         with self.lead.transaction(name, is_light=not chunk) as session:
             row = _lock(session, self.host)
             if chunk and row.sequence == sequence:
-                events.apply(session, row, chunk, _now())
+                good = [event for event in chunk if not isinstance(event, BadEvent)]
+                bad = [event for event in chunk if isinstance(event, BadEvent)]
+                refused += [Refused(event.payload, event.reason) for event in bad]
+                row.sequence += len(bad)
+                refused += events.apply(session, row, good, _now())
             if rest:
-                rest.store(session, row)
-            return row.sequence
+                refused += rest.store(session, row)
+            refusals.note(session, self.host, refused, _now())
+            sequence = row.sequence
+        if refused:
+            log.error("host %s: %d refused, last: %s", self.host, len(refused), refused[-1].reason)
+        return Applied(sequence, refused=len(refused))
 
-    def _set_aside(self, event: Event, error: Exception) -> int:
-        reason = f"{type(error).__name__}: {error}"
-        log.error("host %s: event of run %d set aside: %s", self.host, event.run, reason)
-        with self.lead.transaction("reject") as session:
-            row = _lock(session, self.host)
-            payload = dump_event(event).decode()
-            events.reject(session, row, payload, reason=reason, now=_now())
-            row.sequence += 1
-            return row.sequence
+
+def _must_raise(error: Exception) -> bool:
+    return isinstance(error, LostLeadershipError) or is_passing(error)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _lock(session: Session, host: str) -> Host:
@@ -105,10 +145,6 @@ def _lock(session: Session, host: str) -> Host:
     if not rows:
         raise NotFoundError(f"there is no host {host!r}")
     return rows[0]
-
-
-def _chunks(found: list[Event]) -> list[list[Event]]:
-    return [found[at : at + MOST_EVENTS] for at in range(0, len(found), MOST_EVENTS)]
 
 
 def _now() -> datetime:

@@ -6,8 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labq.domain.errors import InvalidInputError
-from labq.domain.events import Event, EventBatch, Report, StepEnded
-from labq.streams import EVENTS_FIELD, REPORT_FIELD, load_event_batch, load_report
+from labq.domain.events import Event, Report, StepEnded
+from labq.streams import (
+    EVENTS_FIELD,
+    REPORT_FIELD,
+    BadEvent,
+    ReceivedBatch,
+    load_event_batch,
+    load_report,
+)
+
+SHOWN_BYTES = 2000
+"""Of an entry that cannot be read, in its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,27 +29,46 @@ class Garbage:
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """A stream entry as it was read."""
+
+    id: str
+    fields: Mapping[bytes, bytes]
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        return sum(len(name) + len(value) for name, value in self.fields.items())
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One stream entry and what it says."""
 
     id: str
-    content: EventBatch | Report | Garbage
+    content: ReceivedBatch | Report | Garbage
 
 
-def parse(identifier: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+def parse(raw: Raw) -> Entry:
     """Return an entry; one that cannot be read is Garbage."""
-    return Entry(identifier.decode(), _content(fields))
+    return Entry(raw.id, _content(raw.fields))
 
 
-def _content(fields: Mapping[bytes, bytes]) -> EventBatch | Report | Garbage:
+def _content(fields: Mapping[bytes, bytes]) -> ReceivedBatch | Report | Garbage:
     try:
         if (events := fields.get(EVENTS_FIELD.encode())) is not None:
             return load_event_batch(events)
         if (report := fields.get(REPORT_FIELD.encode())) is not None:
             return load_report(report)
     except InvalidInputError as error:
-        return Garbage(repr(dict(fields)), str(error))
-    return Garbage(repr(dict(fields)), "neither events nor a report")
+        return Garbage(shown(fields), str(error))
+    return Garbage(shown(fields), "neither events nor a report")
+
+
+def shown(fields: Mapping[bytes, bytes]) -> str:
+    """Return the beginning of an entry's fields as text."""
+    few = list(fields.items())[:4]
+    return ", ".join(f"{name[:40]!r}: {value[:SHOWN_BYTES]!r}" for name, value in few)
 
 
 def newest_report(entries: Sequence[Entry]) -> Report | None:
@@ -48,9 +77,9 @@ def newest_report(entries: Sequence[Entry]) -> Report | None:
     return next((content for content in reports if isinstance(content, Report)), None)
 
 
-def batches(entries: Iterable[Entry]) -> Iterator[EventBatch]:
+def batches(entries: Iterable[Entry]) -> Iterator[ReceivedBatch]:
     """Yield the batches of events among entries."""
-    return (entry.content for entry in entries if isinstance(entry.content, EventBatch))
+    return (entry.content for entry in entries if isinstance(entry.content, ReceivedBatch))
 
 
 def garbage(entries: Iterable[Entry]) -> Iterator[Garbage]:
@@ -58,9 +87,9 @@ def garbage(entries: Iterable[Entry]) -> Iterator[Garbage]:
     return (entry.content for entry in entries if isinstance(entry.content, Garbage))
 
 
-def follow(entries: Iterable[Entry], sequence: int) -> list[Event]:
+def follow(entries: Iterable[Entry], sequence: int) -> list[Event | BadEvent]:
     """Return the events that follow `sequence` without a gap; what came before is left out."""
-    found: list[Event] = []
+    found: list[Event | BadEvent] = []
     for batch in batches(entries):
         following = sequence + len(found) + 1
         if batch.first <= following:
@@ -68,9 +97,14 @@ def follow(entries: Iterable[Entry], sequence: int) -> list[Event]:
     return found
 
 
+def count_events(entries: Iterable[Entry]) -> int:
+    """Return how many events there are, repeated ones too."""
+    return sum(len(batch.events) for batch in batches(entries))
+
+
 def last_sequence(entries: Iterable[Entry]) -> int:
     """Return the highest sequence that entries speak of, 0 without events."""
-    return max((batch.first + len(batch.events) - 1 for batch in batches(entries)), default=0)
+    return max((batch.last for batch in batches(entries)), default=0)
 
 
 def closes(entries: Iterable[Entry]) -> bool:
@@ -85,5 +119,5 @@ def runs_after(entries: Iterable[Entry], sequence: int) -> set[int]:
         event.run
         for batch in batches(entries)
         for number, event in enumerate(batch.events, batch.first)
-        if number > sequence
+        if number > sequence and not isinstance(event, BadEvent)
     }

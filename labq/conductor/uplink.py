@@ -5,70 +5,39 @@ Everything read is a stranger's. One transaction for each host and batch; turns 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import redis
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import select
 
 from labq.conductor.apply import Applier
-from labq.conductor.entries import (
-    Entry,
-    closes,
-    garbage,
-    last_sequence,
-    newest_report,
-    parse,
-    runs_after,
-)
+from labq.conductor.entries import Entry, garbage, last_sequence, newest_report, runs_after
 from labq.conductor.generation import Generation
-from labq.conductor.lead import Lead
-from labq.conductor.link import is_identifier, read_streams, send_orders
+from labq.conductor.guard import bound
+from labq.conductor.lead import Lead, is_outage
+from labq.conductor.line import JUDGE_SECONDS, Line
+from labq.conductor.link import is_identifier, mend, read_streams, send_orders
 from labq.conductor.recovery import Recovery
 from labq.domain.deadline import monotonic
 from labq.domain.events import Report
-from labq.domain.orders import AgainOrder, ConfirmOrder, Order
+from labq.domain.orders import AgainOrder, ConfigOrder, ConfirmOrder, Order
 from labq.models.host import Host
-from labq.streams import orders_stream, up_stream
+from labq.services import host_config, host_load, refusals
+from labq.services.leader import LostLeadershipError
+from labq.services.refusals import Refused
+from labq.streams import log_stream, orders_stream, up_stream
 
-PAUSE_SECONDS = 0.15
-"""How long events of a host gather before they are applied."""
-CLOSING_PAUSE_SECONDS = 0.07
-"""How long when one of them closes a run; an event after a longer quiet is applied at once."""
-JUDGE_SECONDS = 0.2
 NOTE_SECONDS = 8.0
+NEWS_SECONDS = 1.0
+"""How often a report is noted that says something new of its host's load."""
 HOSTS_SECONDS = 5.0
 TRIM_SECONDS = 1.0
 BLOCK_SECONDS = 1.0
-MOST_ENTRIES = 200
-
-
-@dataclass(slots=True)
-class _Line:
-    """What the loop remembers of one host between turns; times are monotonic seconds."""
-
-    host: str
-    position: str
-    sequence: int
-    applier: Applier
-    recovery: Recovery
-    pending: list[Entry] = field(default_factory=list)
-    report: Report | None = None
-    touched: set[int] = field(default_factory=set)
-    order: str = ""
-    applied_at: float = 0.0
-    judged_at: float = 0.0
-    noted_at: float = 0.0
-    trimmed_at: float = 0.0
-
-    def due_at(self) -> float | None:
-        """Return when there is something to do, None when there is nothing."""
-        moments = []
-        if self.pending:
-            pause = CLOSING_PAUSE_SECONDS if closes(self.pending) else PAUSE_SECONDS
-            moments.append(self.applied_at + pause)
-        if self.report:
-            moments.append(self.judged_at + JUDGE_SECONDS)
-        return min(moments, default=None)
+LONGEST_REST_SECONDS = 5.0
+log = logging.getLogger(__name__)
 
 
 class Uplink:
@@ -78,7 +47,7 @@ class Uplink:
         self._lead = lead
         self._client = client
         self._generation = Generation(lead, client)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._listed_at = -HOSTS_SECONDS
 
     def run(self) -> None:
@@ -100,7 +69,7 @@ class Uplink:
         for line in self._lines.values():
             due = line.due_at()
             if due is not None and due <= monotonic():
-                self._serve(line)
+                self._serve_alone(line)
 
     def _list_hosts(self) -> None:
         """Take up hosts that were added, and see whether Redis still has its data."""
@@ -108,43 +77,91 @@ class Uplink:
             return
         with self._lead.reading() as session:
             rows = session.execute(select(Host.name, Host.up_id, Host.sequence)).all()
+            configs = host_config.find_orders(session)
         self._lines = {
             name: self._lines.get(name) or self._new_line(name, position, sequence)
             for name, position, sequence in rows
         }
         self._listed_at = monotonic()
+        self._configure(configs)
         if self._lines and not self._generation.is_unchanged():
             self._begin_generation()
+        for line in self._lines.values():
+            streams = (up_stream(line.host), log_stream(line.host))
+            self._refuse(line, bound(self._client, line.host, streams))
 
-    def _new_line(self, host: str, position: str, sequence: int) -> _Line:
+    def _configure(self, configs: Mapping[str, ConfigOrder]) -> None:
+        """Tell hosts what is asked of them while their reports show something else."""
+        shown = {name: line.config for name, line in self._lines.items()}
+        orders = [
+            (name, order)
+            for name, order in configs.items()
+            if shown.get(name) not in (None, order.revision)
+        ]
+        send_orders(self._client, orders)
+
+    def _new_line(self, host: str, position: str, sequence: int) -> Line:
         recovery = Recovery(self._lead, self._client, host)
-        return _Line(host, position, sequence, Applier(self._lead, host), recovery)
+        return Line(host, position, sequence, Applier(self._lead, host), recovery)
 
     def _begin_generation(self) -> None:
         """Start over with a Redis that was emptied: no report counts until its host knows."""
         self._generation.renew(list(self._lines))
         for line in self._lines.values():
-            line.position, line.report = "0-0", None
+            line.start_over()
 
     def _read(self) -> None:
         """Read what is there, waiting for it no longer than until something is due."""
         moments = [due for line in self._lines.values() if (due := line.due_at()) is not None]
         wait = min([BLOCK_SECONDS, *(moment - monotonic() for moment in moments)])
-        places = {
-            up_stream(line.host): line
-            for line in self._lines.values()
-            if len(line.pending) < MOST_ENTRIES
-        }
-        if not places:
+        open_lines = [line for line in self._lines.values() if line.is_open()]
+        if not open_lines:
+            self._lead.stop.wait(max(0.0, wait))
             return
+        places = {up_stream(line.host): line for line in open_lines}
         positions = {stream: line.position for stream, line in places.items()}
-        found = read_streams(self._client, positions, count=MOST_ENTRIES, wait_seconds=wait)
+        count = min(line.count for line in open_lines)
+        try:
+            found = read_streams(self._client, positions, count=count, wait_seconds=wait)
+        except ResponseError as error:
+            mended = [line for line in open_lines if self._mend(line)]
+            if not mended:
+                raise RedisError(str(error)) from error
+            return
         for stream, items in found:
-            line = places[stream]
-            line.pending += [parse(identifier, fields) for identifier, fields in items]
-            line.position = line.pending[-1].id
+            places[stream].take(items)
 
-    def _serve(self, line: _Line) -> None:
+    def _mend(self, line: Line) -> bool:
+        """Delete what a host has put in the place of its streams; it is left alone for a while."""
+        wrong = mend(self._client, line.host)
+        reasons = [Refused(key, f"{key} is not what it should be: deleted") for key in wrong]
+        self._refuse(line, reasons)
+        if wrong:
+            line.patience.rest(LONGEST_REST_SECONDS, monotonic())
+        return bool(wrong)
+
+    def _refuse(self, line: Line, refused: Sequence[Refused]) -> None:
+        """Count what was refused of a host."""
+        if refused:
+            log.error("host %s: %s", line.host, refused[-1].reason)
+            with self._lead.transaction("reject") as session:
+                refusals.note(session, line.host, refused, datetime.now(UTC))
+            line.patience.spend(sum(one.entries for one in refused), monotonic())
+
+    def _serve_alone(self, line: Line) -> None:
+        """Serve a host; what goes wrong with it alone is no matter of the others."""
+        try:
+            self._serve(line)
+            line.failures = 0
+        except Exception as error:
+            if isinstance(error, LostLeadershipError) or is_outage(error):
+                raise
+            if not (isinstance(error, ResponseError) and self._mend(line)):
+                log.exception("host %s has to wait", line.host)
+            line.failures += 1
+            line.patience.rest(min(2.0**line.failures / 10, LONGEST_REST_SECONDS), monotonic())
+
+    def _serve(self, line: Line) -> None:
         if line.pending:
             self._apply(line)
         if line.report and monotonic() - line.judged_at >= JUDGE_SECONDS:
@@ -152,23 +169,29 @@ class Uplink:
         if monotonic() - line.trimmed_at >= TRIM_SECONDS:
             self._trim(line)
 
-    def _apply(self, line: _Line) -> None:
+    def _apply(self, line: Line) -> None:
         """Apply what is pending and confirm it; on an exception all of it stays pending."""
         entries, line.applied_at = line.pending, monotonic()
         report = newest_report(entries)
-        is_note_due = report is not None and monotonic() - line.noted_at >= NOTE_SECONDS
+        is_note_due = report is not None and _is_note_due(line, report)
         if is_note_due or last_sequence(entries) or any(garbage(entries)):
-            line.sequence = line.applier.store(line.sequence, entries, report)
-            line.noted_at = monotonic() if report else line.noted_at
-        line.pending, line.applied_at = [], monotonic()
+            applied = line.applier.store(line.sequence, entries, report)
+            line.sequence = applied.sequence
+            line.patience.spend(applied.refused, monotonic())
+            if report:
+                line.noted, line.noted_at = report, monotonic()
+            if not applied.is_done:
+                return
+        line.done()
+        line.applied_at = monotonic()
         if report:
             line.report, line.touched = report, set()
-            line.order = report.order
+            line.order, line.config = report.order, report.config
         if line.report:
             line.touched |= runs_after(entries, line.report.sequence)
         send_orders(self._client, [(line.host, order) for order in _answers(line, entries)])
 
-    def _judge(self, line: _Line, report: Report) -> None:
+    def _judge(self, line: Line, report: Report) -> None:
         """Have the runs sent again that the report shows to be lost."""
         if not self._generation.is_unchanged():
             self._begin_generation()
@@ -179,17 +202,22 @@ class Uplink:
         elif report.sequence <= line.sequence:
             line.recovery.recover(report, line.touched)
 
-    def _trim(self, line: _Line) -> None:
+    def _trim(self, line: Line) -> None:
         """Drop from Redis what is applied, and the orders that the host has read."""
         line.trimmed_at = monotonic()
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.xtrim(up_stream(line.host), minid=line.position, approximate=False)
+        pipeline.xtrim(up_stream(line.host), minid=line.applied, approximate=False)
         if is_identifier(line.order):
             pipeline.xtrim(orders_stream(line.host), minid=line.order, approximate=False)
         pipeline.execute()
 
 
-def _answers(line: _Line, entries: list[Entry]) -> list[Order]:
+def _is_note_due(line: Line, report: Report) -> bool:
+    pause = NEWS_SECONDS if host_load.is_news(line.noted, report) else NOTE_SECONDS
+    return monotonic() - line.noted_at >= pause
+
+
+def _answers(line: Line, entries: list[Entry]) -> list[Order]:
     """Return what the host is told after its entries were applied."""
     last = last_sequence(entries)
     answers: list[Order] = []

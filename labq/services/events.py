@@ -1,67 +1,72 @@
-"""Durable events of a host, applied once and in order; what cannot be applied is set aside."""
+"""Durable events of a host, applied once and in order; what does not fit is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from labq.domain.errors import ConflictError, NotFoundError
+from labq.domain.bounds import near
+from labq.domain.errors import ConflictError, LabqError, NotFoundError
 from labq.domain.events import Event, ResultReported, StepBegan, StepEnded
-from labq.models.control import RejectedEvent
 from labq.models.host import Host
-from labq.services import closing, open_runs, runs, transitions
+from labq.services import closing, open_runs, results, runs, transitions
 from labq.services.closing import Ended
 from labq.services.open_runs import OpenRun
+from labq.services.refusals import Refused
 from labq.services.transitions import SYSTEM, By, Work
+from labq.streams import dump_event
 
-MOST_PAYLOAD = 20_000
 
-
-def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) -> None:
+def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) -> list[Refused]:
     """Apply the events that follow `host.sequence`; the host's row is locked by the caller.
 
+    Returns those that are of no run of this host, or of a step or epoch that it cannot speak of.
     Raises what an event that does not fit raises: nothing of the transaction may be kept then.
     """
-    known = open_runs.load(session, {event.run for event in events})
+    if not events:
+        return []
+    known = open_runs.load(session, {event.run for event in events}, host=host.name)
     by = By(SYSTEM, now)
+    refused: list[Refused] = []
     reported: list[tuple[int, ResultReported]] = []
     ended: list[Ended] = []
     for event in events:
-        open_run = _find(known, host, event)
-        match event:
-            case StepBegan():
-                runs.begin(session, open_run, event, by)
-            case StepEnded():
-                one = runs.end(session, open_run, event, by)
+        try:
+            open_run = _find(known, host, event)
+        except LabqError as error:
+            refused.append(Refused(dump_event(event).decode(), str(error)))
+            continue
+        match _dated(event, open_run, now):
+            case StepBegan() as began:
+                runs.begin(session, open_run, began, by)
+            case StepEnded() as end:
+                one = runs.end(session, open_run, end, by)
                 ended += [one] if one else []
-            case ResultReported():
-                if runs.counts(open_run, event):
-                    reported.append((open_run.job.id, event))
-            case _:
-                assert_never(event)
+            case ResultReported() as result:
+                if runs.counts(open_run, result) and results.has_room(open_run.run):
+                    reported.append((open_run.job.id, result))
+            case never:
+                assert_never(never)
     closing.settle(session, ended, by, reported)
     host.sequence += len(events)
     jobs = sorted({row.job.id for row in known.values()})
     transitions.tell(session, jobs=jobs, work=[Work.PAIRING] if ended else [])
-
-
-def reject(session: Session, host: Host, payload: str, *, reason: str, now: datetime) -> None:
-    """Set aside something of a host that is no event, or cannot be applied, with its reason."""
-    session.add(
-        RejectedEvent(host=host.name, at=now, payload=_storable(payload), reason=_storable(reason))
-    )
+    return refused
 
 
 def _find(known: Mapping[int, OpenRun], host: Host, event: Event) -> OpenRun:
     """Return the event's run; raises when it is not one that this host could tell about."""
     open_run = known.get(event.run)
-    if open_run is None or open_run.run.host != host.name:
+    if open_run is None:
         raise NotFoundError(f"host {host.name} has no run {event.run}")
-    if event.step not in open_run.steps:
-        raise NotFoundError(f"run {event.run} has no step {event.step}")
+    following = event.next if isinstance(event, StepEnded) else None
+    for step in (event.step, event.step if following is None else following):
+        if step not in open_run.steps:
+            raise NotFoundError(f"run {event.run} has no step {step}")
     if event.epoch > open_run.run.epoch:
         raise ConflictError(
             f"run {event.run} is at epoch {open_run.run.epoch}, the event at {event.epoch}"
@@ -69,5 +74,7 @@ def _find(known: Mapping[int, OpenRun], host: Host, event: Event) -> OpenRun:
     return open_run
 
 
-def _storable(text: str) -> str:
-    return text[:MOST_PAYLOAD].replace("\0", "\\0")
+def _dated(event: Event, open_run: OpenRun, now: datetime) -> Event:
+    """Return the event; the time of a host whose clock is days away is replaced by the server's."""
+    at = near(event.at, earliest=open_run.run.reserved_at, latest=now)
+    return event if at == event.at else replace(event, at=at)

@@ -36,9 +36,15 @@ class OpenRun:
         self.run.sent_reason = reason
 
 
-def load(session: Session, runs: Collection[int]) -> dict[int, OpenRun]:
-    """Return the runs that exist, with their rows locked in one order for everybody."""
-    rows = session.execute(_LOCKED_RUNS, {"runs": list(runs)}).all()
+def load(session: Session, runs: Collection[int], *, host: str | None = None) -> dict[int, OpenRun]:
+    """Return the runs that exist, with their rows locked in one order for everybody.
+
+    With `host` only runs of that host: what it says of others touches nothing of theirs.
+    """
+    if host is None:
+        rows = session.execute(_LOCKED_RUNS, {"runs": list(runs)}).all()
+    else:
+        rows = session.execute(_LOCKED_OF_HOST, {"runs": list(runs), "host": host}).all()
     steps: dict[int, dict[int, Step]] = {run.id: {} for run, _, _, _ in rows}
     for step in session.scalars(_STEPS, {"runs": list(steps)}):
         steps[step.run_id][step.position] = step
@@ -58,6 +64,7 @@ _LOCKED_RUNS = (
     .with_for_update(key_share=True, of=(Job, Run, Device))
     .execution_options(populate_existing=True)
 )
+_LOCKED_OF_HOST = _LOCKED_RUNS.where(Run.host == bindparam("host"))
 _STEPS = (
     select(Step)
     .where(Step.run_id.in_(bindparam("runs", expanding=True)))

@@ -10,15 +10,19 @@ from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
-from labq.domain.errors import Failure
+from labq.domain.bounds import trimmed
+from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import ResultReported
 from labq.domain.verdicts import Verdict
 from labq.models.base import table_of
 from labq.models.result import SERVER_STEP, TestCase, TestSuite
+from labq.models.run import Run
 
 LAVA_SUITE = "lava"
 JOB_CASE = "job"
 VALIDATE_CASE = "validate"
+MOST_RESULTS = 100_000
+"""Of one run, as reported; the job fails when there are more, and those are not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,17 @@ def validate_result(job: int, run: int | None, failure: Failure, *, at: datetime
             "error_msg": failure.message,
         },
     )
+
+
+def has_room(run: Run) -> bool:
+    """Count one more result of a run; when there are too many, note that as the run's error."""
+    run.results += 1
+    if run.results <= MOST_RESULTS:
+        return True
+    if run.error_type is None:
+        run.error_type = ErrorType.TEST
+        run.error_message = f"more than {MOST_RESULTS} results: the others are not kept"
+    return False
 
 
 def store(
@@ -149,7 +164,7 @@ def _reported(suite: int, event: ResultReported) -> dict[str, object]:
         "line": event.line,
         "start_line": event.start_line,
         "end_line": event.end_line,
-        "details": dict(event.details),
+        "details": trimmed(event.details),
     }
 
 
