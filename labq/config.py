@@ -34,6 +34,7 @@ class Settings(BaseModel):
     redis_url: str = ""
     web_host: str = "127.0.0.1"
     web_port: int = 8480
+    share_port: bool = False
     stream_port: int = 8481
     stream_url: str = ""
     secret_key: str = ""
@@ -84,6 +85,15 @@ class Settings(BaseModel):
     def blobs(self) -> Path:
         """Return the folder of logs and artifacts on the server."""
         return self.state / "blobs"
+
+
+def require(settings: Settings, *names: str) -> None:
+    """Raise ConfigurationError naming every setting that is empty and must not be."""
+    missing = [f"{PREFIX}{name.upper()}" for name in names if not getattr(settings, name)]
+    if missing:
+        raise ConfigurationError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+        )
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:

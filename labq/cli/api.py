@@ -95,7 +95,7 @@ class Api:
         with self._told(), self._client.stream("GET", path, **options) as answer:
             if not answer.is_success:
                 answer.read()
-                raise _refusal(answer)
+                raise refusal(answer)
             yield answer.iter_lines()
 
     def copy(self, path: str, target: BinaryIO) -> None:
@@ -104,7 +104,7 @@ class Api:
         with self._told(), self._client.stream("GET", path, headers={"Accept": "*/*"}) as answer:
             if not answer.is_success:
                 answer.read()
-                raise _refusal(answer)
+                raise refusal(answer)
             for block in answer.iter_bytes():
                 target.write(block)
                 done += len(block)
@@ -125,7 +125,7 @@ class Api:
         with self._told():
             answer = self._client.request(method, path, **options)
         if not answer.is_success:
-            raise _refusal(answer)
+            raise refusal(answer)
         return answer
 
     @contextmanager
@@ -153,7 +153,7 @@ def _present(query: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 
-def _refusal(answer: httpx.Response) -> Failed:
+def refusal(answer: httpx.Response) -> Failed:
     """Return the error that a bad answer says: problem details, or just its status."""
     try:
         problem = answer.json()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from labq.domain.errors import ConflictError, InvalidInputError, NotFoundError, Problem
+from labq.domain import protocol
+from labq.domain.errors import ConflictError, NotFoundError
 from labq.domain.events import Report
+from labq.domain.names import check_host_name
 from labq.domain.states import HostHealth, HostState
 from labq.models.host import Host
-from labq.services import transitions
+from labq.services import host_load, transitions
 from labq.services.transitions import SYSTEM, By, Work
 
+MOST_PROTOCOL = 1_000_000
 SILENT_AFTER = timedelta(seconds=30)
 """Six reports that did not come; every second one is noted."""
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
-"""What may begin the name of a queue, a stream and a Redis key without meaning anything there."""
-TAKEN_NAMES = ("labq", "core", "celery", "celeryev", "default", "unacked")
-"""Names that keys and queues of the server itself begin with."""
 
 
 def add(session: Session, name: str, *, address: str = "127.0.0.1", description: str = "") -> None:
@@ -30,7 +26,7 @@ def add(session: Session, name: str, *, address: str = "127.0.0.1", description:
 
     Raises ConflictError when it is known, InvalidInputError for a name that no queue can have.
     """
-    check_name(name)
+    check_host_name(name)
     if session.get(Host, name) is not None:
         raise ConflictError(f"there is a host {name!r} already")
     session.add(
@@ -43,15 +39,6 @@ def add(session: Session, name: str, *, address: str = "127.0.0.1", description:
         )
     )
     session.flush()
-
-
-def check_name(name: str) -> None:
-    """Raise InvalidInputError for a name that no host can have: queues and keys begin with it."""
-    if not NAME.fullmatch(name):
-        text = f"{name!r} cannot name a host: it takes 1 to 63 letters, digits, `_` and `-`, and begins with a letter or digit"
-        raise InvalidInputError([Problem("name", text)])
-    if name.lower() in TAKEN_NAMES:
-        raise InvalidInputError([Problem("name", f"{name!r} is a name of the server's own")])
 
 
 def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
@@ -68,11 +55,21 @@ def note_report(session: Session, host: Host, report: Report, now: datetime) -> 
     """Note on the locked row of a host what its report says of the host itself."""
     host.reported_at = session.scalar(select(func.clock_timestamp()))
     host.version = report.version
-    slots: Mapping[str, object] = {name: asdict(slot) for name, slot in report.slots.items()}
-    if dict(slots) != host.slots:
-        host.slots = dict(slots)
+    _note_protocol(session, host, report)
+    host_load.note(host, report, now)
     if host.state is HostState.OFFLINE:
         transitions.move_host(session, host, HostState.ONLINE, By(SYSTEM, now, "it reports"))
+        transitions.tell(session, work=[Work.PAIRING])
+
+
+def _note_protocol(session: Session, host: Host, report: Report) -> None:
+    """Note whether host and server understand each other: without it the host gets no new runs."""
+    before = host.mismatch
+    host.protocol = min(max(report.protocol, 0), MOST_PROTOCOL)
+    host.mismatch = protocol.mismatch(
+        host.protocol, report.oldest_protocol, who=f"host {host.name}"
+    )
+    if before and not host.mismatch:
         transitions.tell(session, work=[Work.PAIRING])
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from signal import Signals
 
-from labq import config
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError
-from labq.supervisor import remains, sole
+from labq.supervisor import joined, remains, sole
 from labq.supervisor.crew import Crew
 from labq.supervisor.keeper import Keeper
 from labq.supervisor.processes import Part
@@ -33,26 +33,29 @@ BENCH_STOP_SECONDS = 4.3
 WORKER_STOP_SECONDS = 0.3
 
 
-def main() -> int:
-    """Run the parts of the host until a signal asks for the end.
+def main(logs: str = "") -> int:
+    """Run the parts of the host until a signal asks for the end; they log to the folder `logs`.
 
     Raises ConfigurationError for settings that cannot work, InfrastructureError when the host's
     folder is in use or cannot be used.
     """
-    settings = config.load()
+    settings = joined.enter()
     if not settings.redis_url:
-        raise ConfigurationError("LABQ_REDIS_URL is not set: it names the Redis of the server")
+        raise ConfigurationError(
+            "this machine has not joined as a host, and LABQ_REDIS_URL is not set: "
+            "`labq host enroll` on the server prints the command to join"
+        )
     with sole.alone(settings.bench_folder):
-        _serve(settings)
+        _serve(settings, Path(logs) if logs else settings.bench_folder / "log")
     return 0
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, logs: Path) -> None:
     folder = settings.bench_folder
     life = remains.begin_life(folder)
     if left := remains.end_strangers(folder, life):
         _say(f"processes of a supervisor before this one cannot be killed: {left}")
-    crew = Crew(settings.state / "log", _say, adopts=False)
+    crew = Crew(logs, _say, adopts=False)
     keeper = Keeper(folder)
     try:
         crew.watch(keeper.fileno(), keeper.handle)

@@ -7,7 +7,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labq import config
@@ -26,7 +26,7 @@ STREAM = Part(name="stream", entry="labq.stream.serve:main")
 CONDUCTOR = Part(name="conductor", entry="labq.conductor.serve:main")
 CORE = Part(name="core", entry="labq.tasks.core_worker:main")
 HOST = Part(name="host", entry="labq.supervisor.host:main")
-PARTS = (WEB, STREAM, CONDUCTOR, CORE, HOST)
+PARTS = (WEB, STREAM, CONDUCTOR, CORE)
 # Imported before the forks, so that all parts share the memory.
 PRELOADED = (
     "labq.web.serve",
@@ -119,7 +119,7 @@ def _start(crew: Crew, state: State, devices: str, at: Address) -> None:
     crew.run_once(
         Part(name="first", entry="labq.supervisor.first:main", arguments=first), PREPARE_SECONDS
     )
-    for part in PARTS:
+    for part in (*PARTS, replace(HOST, arguments=(str(state.logs),))):
         crew.add(part)
     answers = (at.host, str(at.port), str(at.stream_port), str(READY_SECONDS))
     crew.run_once(

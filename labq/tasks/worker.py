@@ -27,6 +27,8 @@ def serve(name: str, queues: Sequence[str], tasks: Sequence[str], threads: int =
     statsd.setup(settings)
     # Celery leaves logging alone when somebody answers this signal.
     setup_logging.connect(partial(_log_as, name.partition("@")[0], settings), weak=False)
+    # The process may be forked from one that has another Redis user.
+    app.conf.broker_url = settings.redis_url
     worker = app.Worker(
         hostname=name,
         pool="threads",

@@ -10,10 +10,12 @@ COMMANDS = (
     Entry("list", "labq.cli.host.list", "List hosts with their slots."),
     Entry("show", "labq.cli.host.show", "Show a host."),
     Entry("set", "labq.cli.host.set", "Set whether a host may be given work."),
+    Entry("enroll", "labq.cli.host.enroll", "Let a machine join as a host."),
+    Entry("join", "labq.cli.host.join", "Make this machine a host of a server."),
     Entry("run", "labq.cli.host.run", "Run this machine as a host."),
 )
 
 
 @click.group(cls=LazyGroup, entries=COMMANDS)
 def command() -> None:
-    """Show lab hosts, run one."""
+    """Lab hosts: enroll them, show them, run one."""

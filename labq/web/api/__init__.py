@@ -3,6 +3,7 @@
 from labq.web.api import (
     device_types,
     devices,
+    enrolments,
     events,
     groups,
     hosts,
@@ -25,6 +26,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *devices.ENDPOINTS,
     *device_types.ENDPOINTS,
     *hosts.ENDPOINTS,
+    *enrolments.ENDPOINTS,
     *users.ENDPOINTS,
     *groups.ENDPOINTS,
     *tokens.ENDPOINTS,
