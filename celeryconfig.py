@@ -18,6 +18,7 @@ worker_send_task_events = False
 worker_hijack_root_logger = False
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+worker_consumer = "labq.tasks.consumer:Consumer"
 task_publish_retry_policy = {
     "max_retries": 20,
     "interval_start": 0.1,

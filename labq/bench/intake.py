@@ -10,7 +10,7 @@ from labq.bench import endings, kept_limits
 from labq.bench.bench import Bench
 from labq.bench.run import BenchRun
 from labq.benchlink.messages import load_plan
-from labq.domain.errors import LabqError
+from labq.domain.errors import ConfigurationError, LabqError
 from labq.domain.orders import (
     AgainOrder,
     ConfigOrder,
@@ -20,6 +20,7 @@ from labq.domain.orders import (
     RunOrder,
     StoredOrder,
 )
+from labq.domain.protocol import mismatch
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ class Intake:
         if load_plan(order.plan).run != order.run:
             log.warning("the plan in the order of run %s is another run's", order.run)
             return
+        if wrong := mismatch(order.protocol, order.oldest_protocol, who="the server"):
+            raise ConfigurationError(f"not begun: {wrong}")
         made = await asyncio.to_thread(folder.make, order.run, order.plan, order.epoch, order.next)
         run = BenchRun(made, self._bench.watch)
         run.recover()

@@ -77,7 +77,7 @@ def _order(fields: dict[bytes, bytes]) -> Order | None:
     try:
         return streams.load_order(fields.get(streams.ORDER_FIELD.encode(), b""))
     except InvalidInputError as error:
-        log.warning("an order that is none: %s", error)
+        log.warning("an order that is none, or of a newer server, is passed over: %s", error)
         return None
 
 

@@ -33,6 +33,7 @@ from labq.bench.shipper import Shipper
 from labq.bench.waits import waits
 from labq.benchlink.keeper import ExitWatch, KeeperClient
 from labq.config import Settings, load
+from labq.domain import protocol
 from labq.domain.deadline import Deadline, monotonic
 from labq.domain.errors import ConfigurationError, InfrastructureError, LabqError
 from labq.domain.events import HoldState, Report
@@ -212,6 +213,8 @@ def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
         generation=intake.generation,
         at=datetime.now(UTC),
         version=__version__,
+        protocol=protocol.PROTOCOL,
+        oldest_protocol=protocol.OLDEST,
         runs=bench.gate.reports(now),
         slots=bench.host.limits.reports(bench.gate.uses()),
         waits=tuple(islice(waits(bench, now), MOST_WAITS)),

@@ -23,6 +23,7 @@ COMMANDS = (
     Entry("web", "labq.cli.web", "Run the part that answers HTTP."),
     Entry("stream", "labq.cli.stream", "Run the part for long connections."),
     Entry("conductor", "labq.cli.conductor", "Run the part that schedules."),
+    Entry("core", "labq.cli.core", "Run the part that carries out notifications."),
 )
 
 EPILOG = """\b

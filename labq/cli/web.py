@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from labq.cli.output import json_option
-from labq.cli.parts import run
+from labq.cli.parts import run_on_database
 
 
 @click.command()
@@ -16,4 +16,4 @@ def command() -> None:
     It runs in the foreground until SIGTERM or Ctrl-C. Settings are LABQ_ variables;
     LABQ_DATABASE_URL and LABQ_REDIS_URL must name servers that run.
     """
-    run("web", "labq.web.serve")
+    run_on_database("web", "labq.web.serve")

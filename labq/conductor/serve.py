@@ -28,7 +28,7 @@ from labq.conductor.logstore import LogStore
 from labq.conductor.packer import Packer
 from labq.conductor.scheduler import Scheduler
 from labq.conductor.uplink import Uplink
-from labq.config import Settings, load
+from labq.config import Settings, load, require
 from labq.services import leader
 from labq.services.database import Role, make_engine, session_factory
 from labq.services.leader import LostLeadershipError, Term
@@ -57,6 +57,7 @@ class Conductor:
 
     def run(self) -> None:
         """Lead whenever nobody else does, until stopped."""
+        log.info("waits to lead")
         while not self._stop.is_set():
             term = self._attempt(lambda session: leader.take(session, self._holder))
             if term is None:
@@ -109,6 +110,7 @@ class Conductor:
 def main() -> None:
     """Run a conductor with the settings of the environment until SIGTERM or SIGINT."""
     settings = load()
+    require(settings, "database_url", "redis_url")
     logging_setup.setup("conductor", settings)
     statsd.setup(settings)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -171,7 +171,8 @@ class Report:
 
     It is judged only when the server has applied events up to `sequence`, and only when
     `generation` is the current one. `order` is the id of the last order read (stream id), `config`
-    the revision of the last configuration taken up.
+    the revision of the last configuration taken up. `protocol` and `oldest_protocol`: what the host
+    speaks, and the oldest that it understands.
     """
 
     boot: str
@@ -186,6 +187,8 @@ class Report:
     load: LoadReport | None = None
     waits: tuple[WaitReport, ...] = ()
     config: int = 0
+    protocol: int = 1
+    oldest_protocol: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ class RunOrder:
 
     A higher `epoch` than the highest seen sets the next step to `next`; a lower one is ignored.
     `plan` is the plan's JSON; it stands in the order whenever the host may not know it.
-    `reason` is for the log: empty for a plain start.
+    `reason` is for the log: empty for a plain start. `protocol` and `oldest_protocol`: what the
+    server speaks, and the oldest that it understands.
     """
 
     run: int
@@ -23,6 +24,8 @@ class RunOrder:
     digest: str
     plan: str | None = None
     reason: str = ""
+    protocol: int = 1
+    oldest_protocol: int = 1
     kind: Literal["run"] = "run"
 
 

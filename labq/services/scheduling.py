@@ -101,7 +101,7 @@ WITH free AS (
          count(*) OVER (PARTITION BY device.device_type) AS peers
     FROM device JOIN host ON host.name = device.host
    WHERE device.state = 'idle' AND device.health IN ('good', 'unknown')
-     AND host.state = 'online' AND host.health = 'active'
+     AND host.state = 'online' AND host.health = 'active' AND host.mismatch = ''
 )
 SELECT free.name, free.device_type, free.host, free.tags AS device_tags, free.exclusive,
        waiting.id, waiting.priority, waiting.submitted_at, waiting.tags,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from labq.domain.errors import ConfigurationError
+from labq.models.control import Compatibility
 from labq.services.database import Role, make_engine
 
 # One number for all labq servers of a database: only one of them migrates at a time.
@@ -34,20 +36,46 @@ def downgrade(url: str, revision: str) -> None:
     _migrate(url, lambda config: command.downgrade(config, revision))
 
 
-def check(url: str) -> None:
-    """Raise ConfigurationError unless the database has the newest schema this labq knows."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The schema a database has and the one this labq knows; both are names of revisions.
+
+    `is_current`: they are the same. A newer schema fits as long as it only added to what there was.
+    """
+
+    found: str
+    known: str
+    is_current: bool
+
+
+def check(url: str) -> Standing:
+    """Return how the database stands; raises ConfigurationError when this labq cannot work on it."""
     engine = make_engine(url, Role.COMMAND)
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
+            return _judge(connection, found)
     finally:
         engine.dispose()
-    wanted = ScriptDirectory.from_config(configuration()).get_current_head()
-    if found != wanted:
+
+
+def _judge(connection: Connection, found: str | None) -> Standing:
+    script = ScriptDirectory.from_config(configuration())
+    known = str(script.get_current_head())
+    if found == known:
+        return Standing(found=known, known=known, is_current=True)
+    if found is None or found in {each.revision for each in script.walk_revisions()}:
         raise ConfigurationError(
-            f"the database has schema {found or 'none'}, this labq needs {wanted}: "
+            f"the database has schema {found or 'none'}, this labq needs {known}: "
             "run `labq db upgrade`"
         )
+    oldest = connection.scalar(select(Compatibility.oldest))
+    if oldest is None or known < oldest:
+        raise ConfigurationError(
+            f"the database has schema {found}, this labq knows {known} and would need to know "
+            f"{oldest or found}: upgrade labq on this machine"
+        )
+    return Standing(found=found, known=known, is_current=False)
 
 
 def configuration() -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 from types import FrameType
 from typing import Any
@@ -43,8 +44,7 @@ def _listen(app: Flask, settings: Settings) -> Any:
     try:
         return create_server(
             app,
-            host=settings.web_host,
-            port=settings.web_port,
+            **_place(settings),
             threads=_THREADS,
             ident="labq",
             max_request_body_size=_LARGEST_BODY_BYTES,
@@ -55,6 +55,18 @@ def _listen(app: Flask, settings: Settings) -> Any:
     except OSError as error:
         where = f"{settings.web_host}:{settings.web_port}"
         raise ConfigurationError(f"cannot listen on {where}: {error.strerror}") from error
+
+
+def _place(settings: Settings) -> dict[str, object]:
+    """Return where to listen; several processes may share a port when they are told to."""
+    if not settings.share_port:
+        return {"host": settings.web_host, "port": settings.web_port}
+    family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
+    place = socket.socket(family, socket.SOCK_STREAM)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    place.bind((settings.web_host, settings.web_port))
+    return {"sockets": [place]}
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

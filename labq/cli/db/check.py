@@ -14,13 +14,18 @@ from labq.services import schema
 @click.command()
 @json_option
 def command() -> None:
-    """Say whether the schema is the one this labq needs; exit 1 if not."""
+    """Say whether this labq can work on the database; exit 1 if not.
+
+    A schema of a newer labq fits while a server is upgraded: what it added does no harm here.
+    """
     with reached() as url:
         try:
-            schema.check(url)
+            found = schema.check(url)
         except ConfigurationError as error:
             raise Failed(str(error)) from error
     if wants_json():
-        show_json({"current": True})
-    else:
+        show_json({"current": found.is_current, "found": found.found, "known": found.known})
+    elif found.is_current:
         click.echo("the schema is the one this labq needs")
+    else:
+        click.echo(f"the schema is {found.found}, newer than {found.known} of this labq, and fits")
