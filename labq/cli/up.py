@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from labq.supervisor.up import Options, run
+from labq.supervisor.up import MOST_COPIES, Options, run
 
 
 @click.command()
@@ -19,14 +19,43 @@ from labq.supervisor.up import Options, run
     help="Virtual devices to have: uml, shell, qemu, uboot.",
 )
 @click.option(
+    "--conductors",
+    type=click.IntRange(1, MOST_COPIES),
+    default=1,
+    show_default=True,
+    help="How many conductors; one leads, the others take over when it dies.",
+)
+@click.option(
+    "--webs",
+    type=click.IntRange(1, MOST_COPIES),
+    default=1,
+    show_default=True,
+    help="How many web processes share the port.",
+)
+@click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Gets JSON {url, user, token, pid} once everything answers.",
 )
-def command(state: Path | None, port: int | None, devices: str, ready_file: Path | None) -> None:
+def command(
+    *,
+    state: Path | None,
+    port: int | None,
+    devices: str,
+    conductors: int,
+    webs: int,
+    ready_file: Path | None,
+) -> None:
     """Run everything here: servers, web, conductor, workers, one host with virtual devices.
 
     One Ctrl-C stops all of it; a second one does not wait. All data is there the next time.
     """
-    options = Options(state=state, port=port, devices=devices, ready_file=ready_file)
+    options = Options(
+        state=state,
+        port=port,
+        devices=devices,
+        ready_file=ready_file,
+        conductors=conductors,
+        webs=webs,
+    )
     run(options, lambda line: click.echo(f"labq: {line}", err=True))

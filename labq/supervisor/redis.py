@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from labq.domain.errors import InfrastructureError
 from labq.supervisor.programs import find_redis
 
+# Files and folders of its data, of Redis before 7 and since.
+DATA = ("appendonly", "dump.rdb")
 CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
@@ -17,6 +20,7 @@ requirepass {password}
 dir {folder}
 appendonly yes
 appendfsync everysec
+aof-load-truncated yes
 save ""
 maxmemory 1gb
 maxmemory-policy noeviction
@@ -54,6 +58,19 @@ class Redis:
                 return _answer(link) == b"+OK\r\n+PONG\r\n"
         except OSError:
             return False
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Move a server's data to a folder beside it, in place of what is there; None without data."""
+    data = [path for path in folder.iterdir() if path.name.startswith(DATA)]
+    if not data:
+        return None
+    aside = folder / "unreadable"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    for path in data:
+        path.rename(aside / path.name)
+    return aside
 
 
 def prepare(folder: Path) -> Redis:

@@ -21,6 +21,7 @@ REDIS = "redis"
 DATABASE = "labq"
 START_SECONDS = 60.0
 POLL_SECONDS = 0.01
+STOP_SECONDS = 0.7
 LEFT_OVER_SECONDS = 10.0
 
 
@@ -37,7 +38,7 @@ def start(crew: Crew, state: State) -> None:
     messages = None if settings.redis_url else _add_redis(crew, state)
     database = None if settings.database_url else _add_postgres(crew, state)
     if messages is not None:
-        _wait(crew, REDIS, messages.is_ready)
+        _wait_for_redis(crew, messages)
     if database is not None:
         _wait(crew, POSTGRES, database.is_ready)
         database.create(DATABASE)
@@ -61,8 +62,27 @@ def _add_postgres(crew: Crew, state: State) -> Postgres:
 def _add_redis(crew: Crew, state: State) -> Redis:
     server = redis.prepare(state.folder / REDIS)
     os.environ["LABQ_REDIS_URL"] = server.url
-    crew.add(Program(name=REDIS, argv=server.argv, cwd=server.folder))
+    crew.add(_program(server))
     return server
+
+
+def _program(server: Redis) -> Program:
+    return Program(name=REDIS, argv=server.argv, cwd=server.folder)
+
+
+def _wait_for_redis(crew: Crew, server: Redis) -> None:
+    """Wait for Redis; when it cannot read its data, it begins anew without, which loses nothing."""
+    try:
+        _wait(crew, REDIS, server.is_ready)
+    except InfrastructureError:
+        crew.stop([REDIS], STOP_SECONDS)
+        aside = redis.set_aside(server.folder)
+        if aside is None:
+            raise
+        with crew.log_of(REDIS).open("a") as log:
+            log.write(f"labq: Redis does not start on its data, which is in {aside} now\n")
+        crew.add(_program(server))
+        _wait(crew, REDIS, server.is_ready)
 
 
 def _wait(crew: Crew, name: str, is_ready: Callable[[], bool]) -> None:

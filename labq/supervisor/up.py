@@ -27,6 +27,7 @@ CONDUCTOR = Part(name="conductor", entry="labq.conductor.serve:main")
 CORE = Part(name="core", entry="labq.tasks.core_worker:main")
 HOST = Part(name="host", entry="labq.supervisor.host:main")
 PARTS = (WEB, STREAM, CONDUCTOR, CORE)
+MOST_COPIES = 8
 # Imported before the forks, so that all parts share the memory.
 PRELOADED = (
     "labq.web.serve",
@@ -38,10 +39,17 @@ PRELOADED = (
 )
 PREPARE_SECONDS = 300.0
 READY_SECONDS = 90.0
+
+
+def names_of(part: Part, copies: int) -> tuple[str, ...]:
+    """Return what the processes of a part are called: `web`, `web-2`, `web-3`."""
+    return (part.name, *(f"{part.name}-{number}" for number in range(2, copies + 1)))
+
+
 # In the order of ending, 10 s in all at most. A Celery worker looks up from its queue every 2 s.
 STOPS = (
-    (("ready", "first", WEB.name, STREAM.name), 0.5),
-    ((CONDUCTOR.name, CORE.name), 2.3),
+    (("ready", "first", *names_of(WEB, MOST_COPIES), STREAM.name), 0.5),
+    ((*names_of(CONDUCTOR, MOST_COPIES), CORE.name), 2.3),
     ((HOST.name,), 4.8),
     ((servers.REDIS,), 0.7),
     ((servers.POSTGRES,), 1.7),
@@ -50,12 +58,14 @@ STOPS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `labq up` was asked for."""
+    """What `labq up` was asked for: `conductors` and `webs` are numbers up to MOST_COPIES."""
 
     state: Path | None
     port: int | None
     devices: str
     ready_file: Path | None
+    conductors: int = 1
+    webs: int = 1
 
 
 def run(options: Options, say: Callable[[str], None]) -> None:
@@ -68,12 +78,12 @@ def run(options: Options, say: Callable[[str], None]) -> None:
     virtual.parse(options.devices)
     with opened(options.state or settings.state) as state:
         at = address.choose(settings, options.port)
-        _agree(state, settings, at)
+        _agree(state, settings, options, at)
         virtual.check_programs(options.devices, cache_folder())
         with _crew(state, say) as crew:
             say(f"starting at {at.url}, state folder {state.given}")
             try:
-                _start(crew, state, options.devices, at)
+                _start(crew, state, options, at)
                 _announce(state, options.ready_file, at)
                 say(f"ready: {at.url} (logs in {state.given / 'log'}; Ctrl-C stops everything)")
                 say(f"log in there with the user and token in {state.given / 'server.json'}")
@@ -98,7 +108,7 @@ def _crew(state: State, say: Callable[[str], None]) -> Iterator[Crew]:
         crew.close()
 
 
-def _agree(state: State, settings: Settings, at: Address) -> None:
+def _agree(state: State, settings: Settings, options: Options, at: Address) -> None:
     """Say to all parts, by the environment, what they have in common."""
     cache = cache_folder()
     os.environ["PATH"] = virtual.with_cached_programs(os.environ.get("PATH", os.defpath), cache)
@@ -106,26 +116,36 @@ def _agree(state: State, settings: Settings, at: Address) -> None:
         "LABQ_STATE": str(state.folder),
         "LABQ_WEB_PORT": str(at.port),
         "LABQ_STREAM_PORT": str(at.stream_port),
+        "LABQ_SHARE_PORT": str(options.webs > 1),
         "LABQ_SECRET_KEY": settings.secret_key or state.secret_key(),
         "LABQ_FILE_FOLDERS": virtual.file_folders(settings.file_folders, cache),
     }
 
 
-def _start(crew: Crew, state: State, devices: str, at: Address) -> None:
+def _start(crew: Crew, state: State, options: Options, at: Address) -> None:
     """Start everything and wait until it answers."""
     servers.start(crew, state)
     _preload()
-    first = (devices, str(state.admin_file))
+    first = (options.devices, str(state.admin_file))
     crew.run_once(
         Part(name="first", entry="labq.supervisor.first:main", arguments=first), PREPARE_SECONDS
     )
-    for part in (*PARTS, replace(HOST, arguments=(str(state.logs),))):
+    for part in _copies(options):
         crew.add(part)
+    crew.add(replace(HOST, arguments=(str(state.logs),)))
     answers = (at.host, str(at.port), str(at.stream_port), str(READY_SECONDS))
     crew.run_once(
         Part(name="ready", entry="labq.supervisor.ready:main", arguments=answers),
         READY_SECONDS + 10,
     )
+
+
+def _copies(options: Options) -> Iterator[Part]:
+    """Yield the processes of the server's parts."""
+    numbers = {WEB: options.webs, CONDUCTOR: options.conductors}
+    for part in PARTS:
+        for name in names_of(part, numbers.get(part, 1)):
+            yield replace(part, name=name)
 
 
 def _preload() -> None:
