@@ -106,6 +106,11 @@ def duration(value: object) -> str:
     return describe_seconds(value)
 
 
+def share(value: object) -> str:
+    """Show a share from 0 to 1 as `25 %`."""
+    return f"{value:.0%}".replace("%", " %") if isinstance(value, int | float) else "-"
+
+
 class Progress:
     """One line on standard error that is written over; silent where that is no terminal."""
 

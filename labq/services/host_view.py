@@ -12,15 +12,24 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import NotFoundError
 from labq.domain.states import HostHealth, HostState, RunState
+from labq.hw.machine import machine_digest
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.run import Run
+from labq.services import host_warnings
 from labq.services.paging import Page, decode_name, page_of
+
+_INNER = ("config", "waits")
+"""What the row of a host keeps beside its load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
-    """A host; `slots` says for each kind how many may be used, are used and are waited for."""
+    """A host; `slots` says for each kind how many may be used, are used and are waited for.
+
+    `mismatch` says why it gets no new runs, empty when it and the server understand each other.
+    `preset` is in force, `config` what the server asks of it; `load` is its machine as reported.
+    """
 
     name: str
     address: str
@@ -28,10 +37,19 @@ class HostRow:
     state: HostState
     health: HostHealth
     version: str
+    protocol: int
+    mismatch: str
     reported_at: datetime | None
     slots: Mapping[str, Any]
     devices: int
     open_runs: int
+    is_overloaded: bool
+    overload_reason: str
+    preset: str
+    config: Mapping[str, Any]
+    timeout_scales: Mapping[str, float]
+    load: Mapping[str, Any]
+    warnings: tuple[str, ...]
 
 
 def find_page(session: Session, *, after: str | None = None, limit: int = 100) -> Page[HostRow]:
@@ -39,7 +57,8 @@ def find_page(session: Session, *, after: str | None = None, limit: int = 100) -
     query = _rows().order_by(Host.name).limit(limit + 1)
     if after is not None:
         query = query.where(Host.name > decode_name(after))
-    rows = [HostRow(**row._asdict()) for row in session.execute(query)]
+    warnings = host_warnings.find_warnings(session, machine_digest())
+    rows = [_row(row._asdict(), warnings) for row in session.execute(query)]
     return page_of(rows, limit, lambda host: host.name)
 
 
@@ -48,7 +67,18 @@ def find(session: Session, name: str) -> HostRow:
     row = session.execute(_rows().where(Host.name == name)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no host {name!r}")
-    return HostRow(**row._asdict())
+    return _row(row._asdict(), host_warnings.find_warnings(session, machine_digest()))
+
+
+def _row(values: dict[str, Any], warnings: Mapping[str, tuple[str, ...]]) -> HostRow:
+    load = {key: value for key, value in values["load"].items() if key not in _INNER}
+    return HostRow(
+        **{**values, "load": load},
+        is_overloaded=load.get("is_overloaded", False),
+        overload_reason=load.get("reason", ""),
+        preset=load.get("preset", ""),
+        warnings=warnings.get(values["name"], ()),
+    )
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -61,8 +91,13 @@ def _rows() -> Select[*tuple[Any, ...]]:
         Host.state,
         Host.health,
         Host.version,
+        Host.protocol,
+        Host.mismatch,
         Host.reported_at,
         Host.slots,
+        Host.load,
+        Host.config,
+        Host.timeout_scales,
         devices.scalar_subquery().label("devices"),
         runs.correlate(Host).scalar_subquery().label("open_runs"),
     )

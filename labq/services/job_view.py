@@ -20,12 +20,17 @@ from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
 from labq.models.run import Run, Step
 from labq.models.user import Group, User
+from labq.services import host_load
+from labq.services.host_load import SlotWait
 from labq.services.visibility import Viewer, visible_jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
-    """A step; `slot_wait_seconds` is how long it waited for a slot of its host."""
+    """A step; `slot_wait_seconds` is how long it waited for a slot of its host.
+
+    `suspect` says why its failure may be the host's and not the board's.
+    """
 
     position: int
     kind: StepKind
@@ -39,6 +44,7 @@ class StepView:
     ended_at: datetime | None
     duration_seconds: float | None
     error: Failure | None
+    suspect: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +77,10 @@ class SuiteCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job; `queue_wait_seconds` is the time from submission to its latest run's reservation."""
+    """A job; `queue_wait_seconds` is the time from submission to its latest run's reservation.
+
+    `slot_wait` is there while its run waits for a slot of its host.
+    """
 
     id: int
     name: str
@@ -92,6 +101,7 @@ class JobView:
     ended_at: datetime | None
     queue_until: datetime | None
     queue_wait_seconds: float | None
+    slot_wait: SlotWait | None
     duration_seconds: float | None
     resubmit_of: int | None
     run_id: int | None
@@ -129,6 +139,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         ended_at=job.ended_at,
         queue_until=job.queue_until,
         queue_wait_seconds=_seconds(job.submitted_at, latest.reserved_at if latest else None),
+        slot_wait=_slot_wait(session, latest),
         duration_seconds=_seconds(job.started_at, job.ended_at),
         resubmit_of=job.resubmit_of,
         run_id=job.run_id,
@@ -142,6 +153,12 @@ def require(session: Session, viewer: Viewer, job_id: int) -> None:
     """Raise NotFoundError unless the viewer sees the job."""
     if session.scalar(select(Job.id).where(Job.id == job_id, visible_jobs(viewer))) is None:
         raise missing(job_id)
+
+
+def _slot_wait(session: Session, run: RunView | None) -> SlotWait | None:
+    if run is None or run.state is RunState.ENDED:
+        return None
+    return host_load.find_wait(session, run.host, run.id)
 
 
 def _job_query() -> Select[*tuple[Any, ...]]:
@@ -209,6 +226,7 @@ def _step(step: Step) -> StepView:
         ended_at=step.ended_at,
         duration_seconds=_seconds(step.began_at, step.ended_at),
         error=_failure(step.error_type, step.error_message),
+        suspect=step.suspect,
     )
 
 

@@ -76,7 +76,7 @@ def go_back(session: Session, known: OpenRun, to: int, by: By) -> None:
         if position >= to and step.state is not StepState.WAITING:
             transitions.move_step(session, step, StepState.WAITING, by)
             step.began_at = step.ended_at = step.error_type = None
-            step.error_message = ""
+            step.error_message = step.suspect = ""
             step.begins = 0
     run.epoch += 1
     known.send_from(to, by.reason)
@@ -129,6 +129,7 @@ def _end_step(session: Session, step: Step, event: StepEnded, by: By) -> None:
     if not is_done:
         failure = _failure_of(event)
         step.error_type, step.error_message = failure.type, failure.message
+        step.suspect = event.suspect
 
 
 def _failure_of(event: StepEnded) -> Failure:

@@ -70,6 +70,8 @@ def _queue(job: JobView, run: RunView | None, axis: _Axis) -> Bar:
 
 def _step(step: StepView, axis: _Axis) -> Bar:
     error = f"{step.error.type}: {step.error.message}" if step.error else ""
+    if step.suspect:
+        error += f" (perhaps not the board's fault: {step.suspect})"
     bar = Bar(
         name=step.name,
         state=step.state,

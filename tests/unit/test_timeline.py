@@ -33,6 +33,7 @@ STEP = StepView(
     ended_at=_at(90),
     duration_seconds=50,
     error=None,
+    suspect="",
 )
 RUN = RunView(
     id=5,
@@ -66,6 +67,7 @@ JOB = JobView(
     started_at=_at(30),
     ended_at=_at(100),
     queue_until=None,
+    slot_wait=None,
     queue_wait_seconds=20,
     duration_seconds=70,
     resubmit_of=None,

@@ -18,6 +18,7 @@ COLUMNS = (
     Column("NAME", "name"),
     Column("STATE", "state"),
     Column("HEALTH", "health"),
+    Column("LOAD", "is_overloaded", lambda value: "overloaded" if value else "fine"),
     Column("ADDRESS", "address"),
     Column("DEVICES", "devices"),
     Column("RUNS", "open_runs"),

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import click
 
-from labq.cli.api import connect
-from labq.cli.output import json_option, show_fields
+from labq.cli.api import Row, connect
+from labq.cli.output import (
+    Column,
+    json_option,
+    note,
+    share,
+    show_fields,
+    show_json,
+    table,
+    wants_json,
+)
 
 FIELDS = (
     "name",
@@ -14,10 +23,25 @@ FIELDS = (
     "address",
     "description",
     "version",
+    "protocol",
+    "mismatch",
     "reported_at",
     "devices",
     "open_runs",
-    "slots",
+    "preset",
+    "config",
+    "timeout_scales",
+    "overloaded",
+    "load",
+)
+SLOT_COLUMNS = (
+    Column("SLOTS", "queue"),
+    Column("USED", "used"),
+    Column("LIMIT", "limit"),
+    Column("WAITING", "waiting"),
+    Column("LAST MINUTE", "utilisation", share),
+    Column("GAP", "gap_ms", lambda value: f"{value} ms" if value else "-"),
+    Column("WHY", "reason"),
 )
 
 
@@ -25,6 +49,45 @@ FIELDS = (
 @click.argument("name")
 @json_option
 def command(name: str) -> None:
-    """Show the host NAME."""
+    """Show the host NAME: what it is, how hard it is pressed, its slots and why there are so many."""
     with connect() as api:
-        show_fields(api.get(f"/hosts/{name}"), FIELDS)
+        show_host(api.get(f"/hosts/{name}"))
+
+
+def show_host(host: Row) -> None:
+    """Print a host with its slots and what is unwise about it."""
+    if wants_json():
+        show_json(host)
+        return
+    shown = {
+        **host,
+        "overloaded": host["overload_reason"] if host["is_overloaded"] else None,
+        "config": _pairs(host["config"]),
+        "timeout_scales": _pairs(host["timeout_scales"]),
+        "load": _load(host["load"]),
+    }
+    show_fields(shown, FIELDS)
+    if host["slots"]:
+        rows = [{"queue": queue, **slot} for queue, slot in host["slots"].items()]
+        click.echo(f"\n{table(rows, SLOT_COLUMNS)}")
+    for warning in host["warnings"]:
+        note(f"warning: {warning}")
+
+
+def _load(load: Row) -> str | None:
+    if not load:
+        return None
+    text = f"{load['runnable']} tasks want each CPU, load {load['load']}"
+    if load["cpu"] is not None:
+        shares = (f"{name} {share(load[name])}" for name in ("cpu", "io", "memory"))
+        text += f"; some task waits: {', '.join(shares)} of the time"
+    return text
+
+
+def _pairs(values: Row) -> str:
+    texts = (
+        f"{key} {_pairs(value) if isinstance(value, dict) else value}"
+        for key, value in values.items()
+        if value
+    )
+    return ", ".join(texts)

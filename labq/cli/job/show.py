@@ -23,6 +23,7 @@ FIELDS = (
     "started_at",
     "ended_at",
     "queue_wait",
+    "slot_wait",
     "duration",
     "resubmit_of",
 )
@@ -84,6 +85,7 @@ def show_job(job: Row, url: str) -> None:
         **job,
         "error": _error(job["error"]),
         "queue_wait": duration(job["queue_wait_seconds"]),
+        "slot_wait": _slot_wait(job.get("slot_wait")),
         "duration": duration(job["duration_seconds"]),
     }
     show_fields(job if wants_json() else shown, FIELDS)
@@ -91,6 +93,9 @@ def show_job(job: Row, url: str) -> None:
         return
     for run in job["runs"][-1:]:
         click.echo(f"\n{table(run['steps'], STEP_COLUMNS)}")
+        for step in run["steps"]:
+            if step.get("suspect"):
+                click.echo(f"{step['name']}: perhaps not the board's fault, {step['suspect']}")
     if job["suites"]:
         click.echo(f"\n{table(job['suites'], SUITE_COLUMNS)}")
     click.echo(f"\n{url}/jobs/{job['id']}")
@@ -98,3 +103,10 @@ def show_job(job: Row, url: str) -> None:
 
 def _error(error: Row | None) -> str | None:
     return f"{error['type']}: {error['message']}" if error else None
+
+
+def _slot_wait(wait: Row | None) -> str | None:
+    if not wait:
+        return None
+    waited = duration(wait["waited_seconds"])
+    return f"{waited} for a {wait['queue']} slot, {wait['ahead']} ahead: {wait['reason']}"

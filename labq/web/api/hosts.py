@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from labq.domain.states import HostHealth
-from labq.services import host_view, hosts
+from labq.services import host_config, host_view, hosts
+from labq.services.host_config import ConfigChange
 from labq.services.host_view import HostRow
 from labq.services.paging import Page
 from labq.services.transitions import By
@@ -14,10 +15,16 @@ from labq.web.parsing import Input, PageQuery, Text
 
 
 class HostBody(Input):
-    """What to change."""
+    """What to change; a field that is not there leaves as it is. 0 slots take a number back."""
 
-    health: HostHealth
+    health: HostHealth | None = None
     reason: Text = Field(default="", max_length=1000)
+    preset: Text | None = Field(default=None, description="a preset, or `own`: what the host says")
+    limits: dict[str, int] | None = Field(default=None, description="slots by queue, fixed")
+    ceilings: dict[str, int] | None = Field(default=None, description="the most slots, by queue")
+    timeout_scales: dict[str, float] | None = Field(
+        default=None, description="factors for timeouts by kind of step, or `all`"
+    )
 
 
 def index(call: Call, query: PageQuery) -> Page[HostRow]:
@@ -31,9 +38,12 @@ def show(call: Call, host: str) -> HostRow:
 
 
 def change(call: Call, host: str, body: HostBody) -> HostRow:
-    """Change whether a host is given work."""
-    by = By(call.viewer.name, call.now, body.reason)
-    hosts.set_health(call.session, host, body.health, by)
+    """Change whether a host is given work, and what is asked of its slots."""
+    if body.health is not None:
+        by = By(call.viewer.name, call.now, body.reason)
+        hosts.set_health(call.session, host, body.health, by)
+    asked = body.model_dump(include=set(ConfigChange.__dataclass_fields__))
+    host_config.change(call.session, host, ConfigChange(**asked))
     return host_view.find(call.session, host)
 
 
@@ -56,7 +66,7 @@ ENDPOINTS = (
     Endpoint(
         method="PATCH",
         path="/hosts/<host>",
-        summary="Give a host work or not; what runs there goes on",
+        summary="Give a host work or not, set its slots; what runs there goes on",
         run=change,
         level=Level.ADMIN,
         body=HostBody,
