@@ -23,7 +23,7 @@ from labq.conductor import announce
 from labq.conductor.lead import Lead
 from labq.conductor.planning import Planner
 from labq.domain.deadline import Deadline
-from labq.services import deliveries, hosts, jobs, losses, reservations, scheduling
+from labq.services import deliveries, health_checks, hosts, jobs, losses, reservations, scheduling
 from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
 from labq.services.transitions import SYSTEM, WORK_CHANNEL, By, Work
 
@@ -79,6 +79,8 @@ class Scheduler:
             while self._send():
                 pass
         if Work.PAIRING in work:
+            while self._check_health():
+                pass
             while self._pair():
                 pass
         if Work.DELIVERING in work:
@@ -90,6 +92,15 @@ class Scheduler:
             unsent = announce.read_unsent(session)
         announce.announce(self._lead, self._client, unsent)
         return len(unsent) >= announce.MOST_AT_ONCE
+
+    def _check_health(self) -> bool:
+        """Submit health checks that are due, and return whether there may be more."""
+        with self._lead.reading() as session:
+            due = health_checks.find_due(session, _now())
+        if due:
+            with self._lead.transaction("health_checks") as session:
+                health_checks.submit(session, due, _now())
+        return len(due) >= health_checks.MOST_AT_ONCE
 
     def _pair(self) -> bool:
         """Pair once, and return whether there may be more to pair."""
@@ -141,6 +152,7 @@ class Scheduler:
     def _time_out(self) -> None:
         with self._lead.transaction("time_out") as session:
             jobs.cancel_overdue(session, _now())
+            health_checks.cancel_stale(session, _now())
             hosts.note_silent(session, _now())
             losses.give_up_silent(
                 session,

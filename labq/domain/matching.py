@@ -11,7 +11,10 @@ from random import Random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """What a job asks of a device. `groups` are the submitter's; an admin may use every device."""
+    """What a job asks of a device. `groups` are the submitter's; an admin may use every device.
+
+    `avoid` names devices on which it failed for want of infrastructure, while others would do.
+    """
 
     device_type: str
     tags: frozenset[str] = frozenset()
@@ -19,6 +22,7 @@ class Want:
     host: str | None = None
     groups: frozenset[int] = frozenset()
     is_admin: bool = False
+    avoid: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +158,7 @@ _FITS: Mapping[str, _Fit] = {
     "host": lambda want, device: want.host in (None, device.host),
     "device": lambda want, device: want.device in (None, device.name),
     "tags": lambda want, device: want.tags <= device.tags,
+    "elsewhere": lambda want, device: device.name not in want.avoid,
 }
 _EXPLANATIONS: Mapping[str, Callable[[Want], str]] = {
     "type": lambda want: f"there is no device of type {want.device_type!r}",
@@ -163,4 +168,5 @@ _EXPLANATIONS: Mapping[str, Callable[[Want], str]] = {
         f"device {want.device!r} is not among those of type {want.device_type!r}"
     ),
     "tags": lambda want: f"no such device has all the tags {', '.join(sorted(want.tags))}",
+    "elsewhere": lambda want: f"it is to avoid {', '.join(sorted(want.avoid))}",
 }

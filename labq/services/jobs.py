@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -31,11 +31,18 @@ from labq.services.visibility import Viewer, sees
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOptions:
-    """What a submission says beside the definition; None leaves it to the definition."""
+    """What a submission says beside the definition; None leaves it to the definition.
+
+    `retries`: how many further runs an infrastructure failure may have. `device` pins the job to
+    one; a health check is the server's own.
+    """
 
     priority: int | None = None
     queue_seconds: float | None = None
     resubmit_of: int | None = None
+    retries: int = 0
+    device: str | None = None
+    is_health_check: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +73,7 @@ def submit(
         raise ForbiddenError("log in to submit jobs")
     spec = parse_job(text)
     definition = text.decode() if isinstance(text, bytes) else text
-    groups = _check(session, spec)
+    groups = _check(session, replace(spec, device=options.device or spec.device))
     priority = spec.priority if options.priority is None else options.priority
     if not 0 <= priority <= 100:
         raise InvalidInputError([Problem("options.priority", "must be 0 to 100")])
@@ -75,7 +82,7 @@ def submit(
         name=spec.name,
         submitter_id=user.user_id,
         device_type=spec.device_type,
-        wanted_device=spec.device,
+        wanted_device=options.device or spec.device,
         wanted_host=spec.worker,
         tags=list(spec.tags),
         priority=priority,
@@ -84,6 +91,8 @@ def submit(
         submitted_at=now,
         queue_until=now + timedelta(seconds=queue_seconds) if queue_seconds else None,
         resubmit_of=options.resubmit_of,
+        retries_left=options.retries,
+        is_health_check=options.is_health_check,
     )
     session.add(job)
     session.flush()

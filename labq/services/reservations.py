@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from labq.domain.health_checks import CHECKED_HEALTH
 from labq.domain.plan import Plan
 from labq.domain.states import (
-    SCHEDULABLE_HEALTH,
     DeviceHealth,
     DeviceState,
     HostHealth,
@@ -34,15 +34,27 @@ def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list
     """Write runs for those whose job still waits and whose device is still free; return them."""
     jobs = _lock_waiting(session, [one.proposal.job for one in planned])
     devices = _lock_free(session, [one.proposal.device for one in planned])
-    kept = [one for one in planned if one.proposal.job in jobs and one.proposal.device in devices]
+    kept = [
+        one
+        for one in planned
+        if one.proposal.job in jobs
+        and one.proposal.device in devices
+        and _may_take(jobs[one.proposal.job], devices[one.proposal.device])
+    ]
     by = By(SYSTEM, now)
+    numbers = _numbers(session, [job for job in jobs.values() if job.waits_again])
     for one in kept:
         job, device = jobs[one.proposal.job], devices[one.proposal.device]
         device.run_id = job.run_id = one.proposal.run
         job.device_id = device.id
-        transitions.move_job(session, job, JobState.SCHEDULED, by)
+        if job.waits_again:
+            job.waits_again = False
+        else:
+            transitions.move_job(session, job, JobState.SCHEDULED, by)
+        if not job.is_health_check:
+            device.jobs_since_check += 1
         transitions.move_device(session, device, DeviceState.RESERVED, by)
-        session.add(_new_run(one.proposal, device, now))
+        session.add(_new_run(one.proposal, device, numbers.get(job.id, 1), now))
     if kept:
         session.flush()
         _insert_parts(session, kept, now)
@@ -51,7 +63,10 @@ def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list
 
 
 def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) -> None:
-    """End jobs that cannot run: incomplete, with the cases `lava/validate` and `lava/job`."""
+    """End jobs that cannot run: incomplete, with the cases `lava/validate` and `lava/job`.
+
+    A device whose health check cannot run on it is bad.
+    """
     failures = {one.job: one.failure for one in unplannable}
     jobs = _lock_waiting(session, list(failures))
     own = []
@@ -62,6 +77,9 @@ def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) 
         own.append(results.job_result(job.id, job.run_id, 0, failure=failure, at=now))
         definition = session.get_one(JobDefinition, job.id)
         deliveries.add_due(session, job, definition.notify, now)
+        if job.is_health_check and job.wanted_device:
+            reason = f"its health check cannot run: job {job.id}: {failure.message}"
+            set_aside(session, [BadDevice(job.wanted_device, reason)], now)
     results.store(session, (), own)
     transitions.tell(session, jobs=jobs)
 
@@ -74,6 +92,23 @@ def set_aside(session: Session, bad: Sequence[BadDevice], now: datetime) -> None
         transitions.set_device_health(session, device, DeviceHealth.BAD, by)
 
 
+def _may_take(job: Job, device: Device) -> bool:
+    """Tell whether a device that is free is so for this job: looping ones run health checks alone."""
+    return job.is_health_check or device.health is not DeviceHealth.LOOPING
+
+
+def _numbers(session: Session, again: Sequence[Job]) -> dict[int, int]:
+    """Return the numbers that the further runs of jobs get."""
+    if not again:
+        return {}
+    query = (
+        select(Run.job_id, func.max(Run.number))
+        .where(Run.job_id.in_([job.id for job in again]))
+        .group_by(Run.job_id)
+    )
+    return {job: last + 1 for job, last in session.execute(query)}
+
+
 def _lock_waiting(session: Session, jobs: Sequence[int]) -> dict[int, Job]:
     """Return those of the jobs that wait, locked; jobs that somebody else holds are left out."""
     found = session.scalars(_WAITING, {"jobs": list(jobs)}) if jobs else ()
@@ -82,7 +117,8 @@ def _lock_waiting(session: Session, jobs: Sequence[int]) -> dict[int, Job]:
 
 _WAITING = (
     select(Job)
-    .where(Job.id.in_(bindparam("jobs", expanding=True)), Job.state == JobState.SUBMITTED)
+    .where(Job.id.in_(bindparam("jobs", expanding=True)))
+    .where(or_(Job.state == JobState.SUBMITTED, Job.waits_again))
     .order_by(Job.id)
     .with_for_update(key_share=True, skip_locked=True)
 )
@@ -98,7 +134,7 @@ _FREE = (
     select(Device)
     .join(Host, Host.name == Device.host)
     .where(Device.name.in_(bindparam("names", expanding=True)))
-    .where(Device.state == DeviceState.IDLE, Device.health.in_(SCHEDULABLE_HEALTH))
+    .where(Device.state == DeviceState.IDLE, Device.health.in_(CHECKED_HEALTH))
     .where(Host.state == HostState.ONLINE, Host.health == HostHealth.ACTIVE)
     .order_by(Device.name)
     .with_for_update(key_share=True, skip_locked=True, of=Device)
@@ -118,11 +154,11 @@ def _insert_parts(session: Session, planned: Sequence[Planned], now: datetime) -
         session.execute(insert(table_of(table)), rows)
 
 
-def _new_run(proposal: Proposal, device: Device, now: datetime) -> Run:
+def _new_run(proposal: Proposal, device: Device, number: int, now: datetime) -> Run:
     return Run(
         id=proposal.run,
         job_id=proposal.job,
-        number=1,
+        number=number,
         device_id=device.id,
         host=proposal.host,
         state=RunState.RESERVED,

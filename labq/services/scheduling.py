@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
-from sqlalchemy import ARRAY, Text, bindparam, func, select, text
+from sqlalchemy import ARRAY, Row, Text, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import Failure
@@ -62,11 +63,25 @@ class BadDevice:
 
 
 def propose(session: Session, random: Random) -> list[Proposal]:
-    """Return pairs of the best waiting jobs and free devices; empty when there is nothing to do."""
+    """Return pairs of the best waiting jobs and free devices; empty when there is nothing to do.
+
+    Health checks come first, each with its device; a device that is due is offered to nobody else.
+    """
     rows = session.execute(_CANDIDATES, {"most": MOST_PAIRINGS}).all()
     if not rows:
         return []
-    devices = {
+    checks = [row for row in rows if row.is_health_check]
+    others = [row for row in rows if not row.is_health_check]
+    taken = _taken(session, {name for row in rows for name in row.exclusive})
+    first = match(_jobs(checks), _devices(checks), random=random, taken=taken)
+    held = frozenset(name for pairing in first for name in pairing.resources)
+    taken = Occupancy(resources=taken.resources | held)
+    rest = match(_jobs(others), _devices(others), random=random, taken=taken)
+    return _proposals(session, [*first, *rest])
+
+
+def _devices(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FreeDevice]:
+    found = {
         row.name: FreeDevice(
             name=row.name,
             device_type=row.device_type,
@@ -76,7 +91,11 @@ def propose(session: Session, random: Random) -> list[Proposal]:
         )
         for row in rows
     }
-    jobs = {
+    return list(found.values())
+
+
+def _jobs(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[WaitingJob]:
+    found = {
         row.id: WaitingJob(
             id=row.id,
             priority=row.priority,
@@ -86,42 +105,78 @@ def propose(session: Session, random: Random) -> list[Proposal]:
                 tags=frozenset(row.tags),
                 device=row.wanted_device,
                 host=row.wanted_host,
+                avoid=frozenset(row.avoid),
             ),
         )
         for row in rows
     }
-    taken = _taken(session, list(devices.values()))
-    pairings = match(jobs.values(), list(devices.values()), random=random, taken=taken)
-    return _proposals(session, pairings)
+    return list(found.values())
 
 
+# A device is offered to users unless it has to be proven first. A job that runs again avoids the
+# devices it was on as long as the lab has another one for it.
 _CANDIDATES = text("""
 WITH free AS (
   SELECT device.name, device.device_type, device.host, device.tags, device.exclusive,
+         device.health IN ('good', 'unknown')
+         AND NOT (device.health = 'unknown'
+                  AND kind.health_check IS NOT NULL AND NOT kind.health_disabled)
+         AND NOT EXISTS (
+           SELECT FROM job WHERE job.is_health_check AND job.state <> 'finished'
+                             AND job.wanted_device = device.name
+         ) AS is_offered,
          count(*) OVER (PARTITION BY device.device_type) AS peers
     FROM device JOIN host ON host.name = device.host
-   WHERE device.state = 'idle' AND device.health IN ('good', 'unknown')
+                JOIN device_type AS kind ON kind.name = device.device_type
+   WHERE device.state = 'idle' AND device.health IN ('good', 'unknown', 'looping')
      AND host.state = 'online' AND host.health = 'active' AND host.mismatch = ''
 )
 SELECT free.name, free.device_type, free.host, free.tags AS device_tags, free.exclusive,
        waiting.id, waiting.priority, waiting.submitted_at, waiting.tags,
-       waiting.wanted_device, waiting.wanted_host
+       waiting.wanted_device, waiting.wanted_host, waiting.is_health_check, waiting.avoid
   FROM free CROSS JOIN LATERAL (
-    SELECT id, priority, submitted_at, tags, wanted_device, wanted_host
+    (SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check,
+            CAST('{}' AS text[]) AS avoid
+       FROM job
+      WHERE free.is_offered AND NOT job.is_health_check
+        AND job.state = 'submitted' AND job.device_type = free.device_type
+        AND (job.wanted_device IS NULL OR job.wanted_device = free.name)
+        AND (job.wanted_host IS NULL OR job.wanted_host = free.host)
+        AND job.tags <@ free.tags
+      ORDER BY job.priority DESC, job.id
+      LIMIT least(free.peers, :most))
+    UNION ALL
+    (SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check, avoid
+       FROM job CROSS JOIN LATERAL (
+         SELECT coalesce(array_agg(tried.name), '{}') AS avoid
+           FROM run JOIN device AS tried ON tried.id = run.device_id
+          WHERE run.job_id = job.id AND EXISTS (
+            SELECT FROM device AS other JOIN host ON host.name = other.host
+             WHERE other.device_type = job.device_type AND other.health IN ('good', 'unknown')
+               AND host.state = 'online' AND host.health = 'active' AND host.mismatch = ''
+               AND job.tags <@ other.tags
+               AND (job.wanted_device IS NULL OR job.wanted_device = other.name)
+               AND (job.wanted_host IS NULL OR job.wanted_host = other.host)
+               AND other.id NOT IN (SELECT device_id FROM run WHERE run.job_id = job.id)
+          )
+       ) AS before
+      WHERE free.is_offered AND job.waits_again AND job.device_type = free.device_type
+        AND (job.wanted_device IS NULL OR job.wanted_device = free.name)
+        AND (job.wanted_host IS NULL OR job.wanted_host = free.host)
+        AND job.tags <@ free.tags AND free.name <> ALL (avoid)
+      ORDER BY job.priority DESC, job.id
+      LIMIT least(free.peers, :most))
+    UNION ALL
+    SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check,
+           CAST('{}' AS text[])
       FROM job
-     WHERE job.state = 'submitted' AND job.device_type = free.device_type
-       AND (job.wanted_device IS NULL OR job.wanted_device = free.name)
-       AND (job.wanted_host IS NULL OR job.wanted_host = free.host)
-       AND job.tags <@ free.tags
-     ORDER BY job.priority DESC, job.id
-     LIMIT least(free.peers, :most)
+     WHERE job.is_health_check AND job.state = 'submitted' AND job.wanted_device = free.name
   ) AS waiting
 """)
 
 
-def _taken(session: Session, devices: Sequence[FreeDevice]) -> Occupancy:
-    """Return what is held of the resources that these devices would share with others."""
-    shared = {name for device in devices for name in device.exclusive}
+def _taken(session: Session, shared: Collection[str]) -> Occupancy:
+    """Return what is held of these resources, which devices share with others."""
     if not shared:
         return Occupancy()
     held = select(Reservation.resource).where(

@@ -66,6 +66,13 @@ def create(session: Session, new: NewUser, *, now: datetime) -> UserRow:
     return find(session, new.name)
 
 
+def ensure(session: Session, name: str, *, now: datetime) -> int:
+    """Return the id of an account of the server's own, made when it is new; nobody can log in."""
+    values = {"name": name, "created_at": now}
+    session.execute(insert(User).values(values).on_conflict_do_nothing())
+    return session.scalars(select(User.id).where(User.name == name)).one()
+
+
 def find(session: Session, name: str) -> UserRow:
     """Return an account; raises NotFoundError."""
     row = session.execute(_rows().where(User.name == name)).one_or_none()
