@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from labq.domain.errors import ConfigurationError
+from labq.domain.errors import ConfigurationError, InvalidInputError
 from labq.domain.presets import Preset
+from labq.domain.timeout_scale import check_scales, parse_scales
 
 PREFIX = "LABQ_"
 HOST_SETTINGS = ("host", "redis_url", "server_url", "credential")
@@ -52,6 +53,10 @@ class Settings(BaseModel):
     file_folders: str = ""
     cache_bytes: int = 20 * 1024**3
     journal_bytes: int = 1024**3
+    log_bytes: int = 2 * 1024**3
+    artifact_bytes: int = 1024**3
+    run_artifact_bytes: int = 4 * 1024**3
+    artifact_days: float = 7.0
     http_proxy: str = ""
     http_url_format: str = ""
     preset: Preset = Preset.BASELINE
@@ -65,6 +70,15 @@ class Settings(BaseModel):
     sentry_dsn: str = ""
     sentry_environment: str = "production"
     log_level: str = "INFO"
+
+    @field_validator("timeout_scale")
+    @classmethod
+    def _check_timeout_scale(cls, text: str) -> str:
+        try:
+            check_scales(parse_scales(text, "timeout_scale"), "timeout_scale")
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        return text
 
     @property
     def bench_socket(self) -> Path:
@@ -80,6 +94,11 @@ class Settings(BaseModel):
     def device_type_folders(self) -> tuple[Path, ...]:
         """Return the site's folders of device-type templates, the first one wins."""
         return tuple(Path(part) for part in self.device_types_path.split(":") if part)
+
+    @property
+    def site_timeout_scales(self) -> Mapping[str, float]:
+        """Return the factors for timeouts on hosts that have none of their own."""
+        return parse_scales(self.timeout_scale, f"{PREFIX}TIMEOUT_SCALE")
 
     @property
     def blobs(self) -> Path:

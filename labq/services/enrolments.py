@@ -162,8 +162,12 @@ def revoke(session: Session, client: redis.Redis, name: str, by: By) -> None:
 
 
 def expected(session: Session) -> dict[str, str | None]:
-    """Return the password hash of each host that joined, None for those that were cut off."""
-    rows = session.execute(select(Enrolment.host, Enrolment.redis_hash, Enrolment.revoked_at))
+    """Return the password hash of each host that joined, None for those that were cut off.
+
+    What is just being exchanged is waited for.
+    """
+    query = select(Enrolment.host, Enrolment.redis_hash, Enrolment.revoked_at)
+    rows = session.execute(query.with_for_update(read=True))
     return {
         host: None if revoked_at else redis_hash
         for host, redis_hash, revoked_at in rows

@@ -23,8 +23,18 @@ class Address:
     @property
     def url(self) -> str:
         """Return the URL of the server."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"http://{in_url(self.host)}:{self.port}"
+
+
+def in_url(host: str) -> str:
+    """Return an address as URLs have it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def local_url(settings: Settings) -> str:
+    """Return the URL of the server of these settings for this machine."""
+    host = settings.web_host
+    return Address(ANY.get(host, host), settings.web_port, settings.stream_port).url
 
 
 def choose(settings: Settings, port: int | None) -> Address:

