@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from labq import log as logging_setup
 from labq import statsd
 from labq.blobs import Logs
+from labq.conductor.access import Access
 from labq.conductor.lead import Lead
 from labq.conductor.link import connect
 from labq.conductor.logstore import LogStore
@@ -70,7 +71,7 @@ class Conductor:
         lead = Lead(self._engine, term)
         threads = [
             threading.Thread(target=self._work, args=(lead, loop), name=loop.__name__)
-            for loop in (_schedule, _read_up, _store_logs)
+            for loop in (_schedule, _read_up, _store_logs, _keep_access)
         ]
         for thread in threads:
             thread.start()
@@ -133,6 +134,10 @@ def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
 
 def _read_up(lead: Lead, client: redis.Redis, _settings: Settings) -> None:
     lead.repeat("uplink", lambda: Uplink(lead, client).run())
+
+
+def _keep_access(lead: Lead, client: redis.Redis, _settings: Settings) -> None:
+    lead.repeat("access", lambda: Access(lead, client).run())
 
 
 def _store_logs(lead: Lead, client: redis.Redis, settings: Settings) -> None:
