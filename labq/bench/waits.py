@@ -43,10 +43,14 @@ def waits(floor: Floor, now: float) -> Iterator[WaitReport]:
 
 
 def say_granted(run: BenchRun, waiter: Waiter, now: float) -> None:
-    """Say in the log that a wait is over, and that timeouts are scaled; raises LabqError."""
+    """Say in the log that a wait is over, and that timeouts are stretched; raises LabqError."""
     step, waited = run.plan.steps[run.gate.next], now - waiter.since
     if waited >= FIRST_SECONDS and step.queue is not Queue.COLLECT:
         run.say(Level.INFO, f"got a {step.queue} slot after {describe_seconds(waited)}")
+    if step.timeouts.scale != 1.0:
+        run.say(
+            Level.INFO, f"timeouts of {step.name} are {step.timeouts.scale:g} times as long here"
+        )
 
 
 @dataclass(slots=True)

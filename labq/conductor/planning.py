@@ -11,12 +11,14 @@ from pathlib import Path
 
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure, LabqError
+from labq.domain.timeout_scale import Scales
 from labq.jobdef.device import DeviceSpec, read_device, render_device
 from labq.jobdef.parse import parse_job
 from labq.jobdef.plan import build_plan
-from labq.jobdef.plan_json import digest, dump_plan
+from labq.jobdef.plan_timeouts import scale_plan
 from labq.jobdef.spec import JobSpec
 from labq.jobdef.templates import InvalidDeviceError
+from labq.plans import digest, dump_plan
 from labq.services.scheduling import BadDevice, Planned, Proposal, Unplannable
 
 LOOK_SECONDS = 10.0
@@ -28,8 +30,9 @@ log = logging.getLogger(__name__)
 class Planner:
     """Plans proposals; a dictionary is rendered once, until a template of the site changes."""
 
-    def __init__(self, templates: Sequence[Path]) -> None:
+    def __init__(self, templates: Sequence[Path], timeout_scales: Scales) -> None:
         self._templates = tuple(templates)
+        self._timeout_scales = timeout_scales
         self._devices: dict[str, DeviceSpec] = {}
         self._files = _look(self._templates)
         self._look_again = Deadline.after(LOOK_SECONDS)
@@ -70,6 +73,7 @@ class Planner:
             host=proposal.host,
             host_address=proposal.host_address,
         )
+        built = scale_plan(built, proposal.timeout_scales, self._timeout_scales)
         text = dump_plan(built)
         return Planned(proposal=proposal, plan=built, text=text, digest=digest(text))
 

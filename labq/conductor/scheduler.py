@@ -23,6 +23,7 @@ from labq.conductor import announce
 from labq.conductor.lead import Lead
 from labq.conductor.planning import Planner
 from labq.domain.deadline import Deadline
+from labq.domain.timeout_scale import Scales
 from labq.services import deliveries, health_checks, hosts, jobs, losses, reservations, scheduling
 from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
 from labq.services.transitions import SYSTEM, WORK_CHANNEL, By, Work
@@ -44,11 +45,13 @@ class Scheduler:
         client: redis.Redis,
         templates: Sequence[Path],
         lost_after: timedelta = timedelta(minutes=30),
+        *,
+        timeout_scales: Scales | None = None,
     ) -> None:
         self._lead = lead
         self._lost_after = lost_after
         self._client = client
-        self._planner = Planner(templates)
+        self._planner = Planner(templates, timeout_scales or {})
         self._random = SystemRandom()
         self._gather = Deadline.after(0)
 

@@ -129,7 +129,12 @@ def main() -> None:
 def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
     folders = settings.device_type_folders
     lost_after = timedelta(seconds=settings.host_lost_after)
-    lead.repeat("scheduler", lambda: Scheduler(lead, client, folders, lost_after).run())
+    scales = settings.site_timeout_scales
+
+    def schedule() -> None:
+        Scheduler(lead, client, folders, lost_after, timeout_scales=scales).run()
+
+    lead.repeat("scheduler", schedule)
 
 
 def _read_up(lead: Lead, client: redis.Redis, _settings: Settings) -> None:
@@ -141,11 +146,12 @@ def _keep_access(lead: Lead, client: redis.Redis, _settings: Settings) -> None:
 
 
 def _store_logs(lead: Lead, client: redis.Redis, settings: Settings) -> None:
-    lead.repeat("log store", lambda: _store_and_pack(lead, client, Logs(settings.blobs)))
+    lead.repeat("log store", lambda: _store_and_pack(lead, client, settings))
 
 
-def _store_and_pack(lead: Lead, client: redis.Redis, files: Logs) -> None:
-    store = LogStore(lead, client, files)
+def _store_and_pack(lead: Lead, client: redis.Redis, settings: Settings) -> None:
+    files = Logs(settings.blobs)
+    store = LogStore(lead, client, files, most_bytes=settings.log_bytes)
     ended = threading.Event()
     packer = threading.Thread(target=Packer(lead, store, files).run, args=(ended,), name="pack")
     packer.start()

@@ -1,6 +1,6 @@
 """The plan: one job on one device resolved to ordered steps. Written by the server, read by hosts.
 
-Plans travel as JSON (`labq.jobdef.plan_json`); nothing here knows how a method works.
+Plans travel as JSON (`labq.plans`); nothing here knows how a method works.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Timeouts:
     `block` is the whole of the block, all its tries. `action` and `connection` are the defaults of
     inner actions (`action` is one try's share where the block has a timeout); the mappings name
     inner actions (`http-download`, `auto-login-action`, ...) and win, already in LAVA's order.
+    `scale` is the factor for a slow host or site that is in all of them.
     """
 
     block: float
@@ -48,6 +49,7 @@ class Timeouts:
     actions: Mapping[str, float] = field(default_factory=dict)
     connections: Mapping[str, float] = field(default_factory=dict)
     skip: bool = False
+    scale: float = 1.0
 
     def of(self, action: str) -> float:
         """Return how long the inner action may take, at most the block."""

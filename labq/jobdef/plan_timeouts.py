@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from labq.domain.plan import Timeouts
+from labq.domain.plan import Plan, PlanStep, Timeouts
+from labq.domain.timeout_scale import Scales, scale_of
 from labq.jobdef.blocks import Resolved
 from labq.jobdef.device import DeviceSpec
 from labq.jobdef.durations import named, to_seconds
@@ -76,3 +78,33 @@ def collect_timeouts(spec: JobSpec, device: DeviceSpec) -> Timeouts:
 def step_deadline(timeouts: Timeouts, job_seconds: float) -> float:
     """Return the seconds after which the bench ends a step that does not end itself."""
     return min(timeouts.block, job_seconds) + MARGIN_SECONDS
+
+
+def scale_plan(plan: Plan, host: Scales, site: Scales) -> Plan:
+    """Return the plan with timeouts stretched for a slow host or site, each step by its kind.
+
+    The time of the whole job grows by the largest factor, so that no step is cut short by it.
+    """
+    factors = [scale_of(step.kind, host, site) for step in plan.steps]
+    if all(factor == 1.0 for factor in factors):
+        return plan
+    steps = map(_scaled_step, plan.steps, factors)
+    longest = max(1.0, *factors)
+    return replace(plan, steps=tuple(steps), job_deadline=plan.job_deadline * longest)
+
+
+def _scaled_step(step: PlanStep, factor: float) -> PlanStep:
+    if factor == 1.0:
+        return step
+    old = step.timeouts
+    timeouts = Timeouts(
+        block=old.block * factor,
+        action=old.action * factor,
+        connection=old.connection * factor,
+        actions={name: seconds * factor for name, seconds in old.actions.items()},
+        connections={name: seconds * factor for name, seconds in old.connections.items()},
+        skip=old.skip,
+        scale=factor,
+    )
+    deadline = (step.deadline - MARGIN_SECONDS) * factor + MARGIN_SECONDS
+    return replace(step, timeouts=timeouts, deadline=deadline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -32,6 +32,7 @@ class Proposal:
     template: str
     host: str
     host_address: str
+    timeout_scales: Mapping[str, float]
     definition: str
     resources: tuple[str, ...]
 
@@ -197,6 +198,7 @@ def _proposals(session: Session, pairings: Sequence[Pairing]) -> list[Proposal]:
             template=row.template,
             host=row.host,
             host_address=row.address,
+            timeout_scales=row.timeout_scales,
             definition=row.definition,
             resources=chosen[row.job_id].resources,
         )
@@ -221,6 +223,7 @@ _PROPOSALS = (
         Device.template,
         Device.host,
         Host.address,
+        Host.timeout_scales,
         JobDefinition.job_id,
         JobDefinition.definition,
     )
