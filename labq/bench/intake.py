@@ -8,9 +8,9 @@ import logging
 
 from labq.bench import endings, kept_limits
 from labq.bench.bench import Bench
+from labq.bench.refusal import refuse
 from labq.bench.run import BenchRun
-from labq.benchlink.messages import load_plan
-from labq.domain.errors import ConfigurationError, LabqError
+from labq.domain.errors import ConfigurationError, InfrastructureError, LabqError
 from labq.domain.orders import (
     AgainOrder,
     ConfigOrder,
@@ -21,6 +21,7 @@ from labq.domain.orders import (
     StoredOrder,
 )
 from labq.domain.protocol import mismatch
+from labq.plans import load_plan
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +82,15 @@ class Intake:
             return
         if order.plan is None or folder.is_buried(order.run):
             return
-        if load_plan(order.plan).run != order.run:
-            log.warning("the plan in the order of run %s is another run's", order.run)
-            return
-        if wrong := mismatch(order.protocol, order.oldest_protocol, who="the server"):
-            raise ConfigurationError(f"not begun: {wrong}")
-        made = await asyncio.to_thread(folder.make, order.run, order.plan, order.epoch, order.next)
+        try:
+            _check(order, order.plan)
+            await self._take_in(order, order.plan)
+        except (LabqError, OSError) as error:
+            await refuse(self._host, order, error)
+
+    async def _take_in(self, order: RunOrder, plan: str) -> None:
+        make = self._host.folder.make
+        made = await asyncio.to_thread(make, order.run, plan, order.epoch, order.next)
         run = BenchRun(made, self._bench.watch)
         run.recover()
         self._bench.add(run)
@@ -113,8 +117,22 @@ class Intake:
             return "0-0", ""
 
     def _write(self) -> None:
-        # Not synced: reading an order twice changes nothing.
+        # Not synced, and not needed when the disk is full: reading an order twice changes nothing.
         text = json.dumps({"last": self.last, "generation": self.generation})
         temporary = self._path.with_suffix(".new")
-        temporary.write_text(text)
-        temporary.replace(self._path)
+        try:
+            temporary.write_text(text)
+            temporary.replace(self._path)
+        except OSError as error:
+            log.warning("the last order cannot be noted: %s", error)
+
+
+def _check(order: RunOrder, plan: str) -> None:
+    """Raise ConfigurationError or InfrastructureError for an order that this host cannot follow."""
+    if wrong := mismatch(order.protocol, order.oldest_protocol, who="the server"):
+        raise ConfigurationError(f"not begun: {wrong}")
+    found = load_plan(plan).run
+    if found != order.run:
+        raise InfrastructureError(
+            f"the plan in the order of run {order.run} is that of run {found}"
+        )

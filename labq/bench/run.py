@@ -15,12 +15,13 @@ from labq.bench.gate import RunGate
 from labq.bench.journal import Journal
 from labq.bench.outbox import Outbox
 from labq.bench.run_log import RunLog
-from labq.benchlink.messages import Granted, load_plan
+from labq.benchlink.messages import Granted
 from labq.benchlink.records import Kind, Record
 from labq.domain.errors import InfrastructureError, LabqError, TestError
 from labq.domain.events import Event, StepBegan
 from labq.domain.plan import Plan
 from labq.domain.verdicts import CaseResult, Level
+from labq.plans import load_plan
 
 Case = tuple[object, object, object]
 

@@ -24,7 +24,6 @@ from labq.benchlink.messages import (
     Result,
     Start,
     Switch,
-    load_plan,
 )
 from labq.domain.deadline import Deadline
 from labq.domain.errors import Failure, InfrastructureError
@@ -33,6 +32,7 @@ from labq.domain.verdicts import CaseResult, Level
 from labq.hw.console import Console
 from labq.hw.power import Power
 from labq.hw.session import Emulator, Finished, Session
+from labq.plans import load_plan
 
 __all__ = ["HoldLostError", "StepSession", "begin"]
 

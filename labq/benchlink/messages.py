@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from labq.domain.errors import ErrorType, Failure, InfrastructureError
-from labq.domain.plan import Plan
 from labq.domain.verdicts import CaseResult, Level
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -221,7 +220,6 @@ Answer = Granted | Dropped | Done | Fenced | Grew | Reply | Refused
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="op")])
-_PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 
 
 def dump_request(request: Request) -> bytes:
@@ -248,14 +246,6 @@ def load_answer(line: bytes) -> Answer:
         return _ANSWER.validate_json(line, strict=True)
     except ValidationError as error:
         raise InfrastructureError(f"not a message of the bench: {error}") from error
-
-
-def load_plan(text: str | bytes) -> Plan:
-    """Return the plan in JSON text; raises InfrastructureError when it is none."""
-    try:
-        return _PLAN.validate_json(text)
-    except ValidationError as error:
-        raise InfrastructureError(f"not a plan: {error}") from error
 
 
 def _bounded(line: bytes) -> bytes:

@@ -19,7 +19,7 @@ from labq.supervisor.processes import Work, start
 
 LONGEST_PAUSE_SECONDS = 30.0
 # Alive this long, a process is taken to be well, and its next restart is immediate again.
-WELL_SECONDS = 60.0
+WELL_SECONDS = 10.0
 LARGEST_LOG_BYTES = 16 * 1024 * 1024
 KILL_SECONDS = 2.0
 

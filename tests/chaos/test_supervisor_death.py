@@ -45,7 +45,7 @@ def judge(ground: Ground, board: Board, job: int, shown: dict[str, object]) -> N
     until(lambda: ground.client.device(board.name)["state"] == "idle", "the device is idle", 20)
 
 
-@pytest.mark.parametrize("step", ["download", "deploy", "boot", "collect"])
+@pytest.mark.parametrize("step", ["boot", "collect"])
 def test_a_step_whose_supervisor_is_killed_is_done_again(ground: Ground, step: str) -> None:
     board, job = hold(ground, step)
     kill(ground, "host")
@@ -84,17 +84,6 @@ def test_a_test_whose_supervisor_is_killed_three_times_ends_as_an_infrastructure
     assert board.violations() == []
 
 
-def test_a_supervisor_killed_together_with_all_its_parts_is_no_harm(ground: Ground) -> None:
-    board, job = hold(ground, "test")
-    own = parts.host(ground.server.pid)
-    old = parts.find(ground.server.pid, "host")
-    for pid in own:
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: host_pid(ground) not in (0, old), "a new supervisor", 40)
-    until(lambda: is_at_gate(ground, board, job, "test"), "the test is reached again", 60)
-    judge(ground, board, job, release(ground, board, job, "test"))
-
-
 def host_pid(ground: Ground) -> int:
     """Return the process of the host's supervisor, 0 while there is none."""
     try:
@@ -103,11 +92,17 @@ def host_pid(ground: Ground) -> int:
         return 0
 
 
-def test_a_stopped_bench_does_not_outlive_its_supervisor(ground: Ground) -> None:
+def test_a_supervisor_killed_with_all_its_parts_while_its_bench_is_stopped_is_no_harm(
+    ground: Ground,
+) -> None:
     board, job = hold(ground, "test")
+    own = parts.host(ground.server.pid)
+    old = parts.find(ground.server.pid, "host")
     bench = parts.find(ground.server.pid, "bench")
     os.kill(bench, signal.SIGSTOP)
-    kill(ground, "host")
+    for pid in set(own) - {bench}:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: host_pid(ground) not in (0, old), "a new supervisor", 40)
     until(lambda: is_gone(bench), "the stopped bench ends", 10)
     until(lambda: is_at_gate(ground, board, job, "test"), "the test is reached again", 60)
     judge(ground, board, job, release(ground, board, job, "test"))

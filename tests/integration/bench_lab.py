@@ -24,7 +24,7 @@ from labq.domain.events import Event, HoldState, Report, RunReport
 from labq.domain.orders import ConfirmOrder, Order, RunOrder, StoredOrder
 from labq.domain.plan import ConsoleSpec, Plan, PlanStep, PowerSpec, Queue, StepKind, Timeouts
 from labq.hw.console import Console
-from labq.jobdef.plan_json import digest, dump_plan
+from labq.plans import digest, dump_plan
 
 HOST = "bench-test"
 KEEPER = """

@@ -14,8 +14,8 @@ from labq.domain.errors import InvalidInputError, JobError
 from labq.jobdef.device import DeviceSpec
 from labq.jobdef.parse import check_submission, parse_job
 from labq.jobdef.plan import build_plan
-from labq.jobdef.plan_json import dump_plan, load_plan
 from labq.jobdef.spec import Audience, Visibility
+from labq.plans import dump_plan, load_plan
 from tests.unit import jobs
 
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 from pydantic import TypeAdapter
 
-from labq.domain.errors import BugError
+from labq.domain.errors import ConfigurationError, InfrastructureError
 from labq.domain.plan import Plan
 from labq.jobdef.parse import parse_job
 from labq.jobdef.plan import build_plan
-from labq.jobdef.plan_json import digest, dump_plan, load_plan
+from labq.plans import digest, dump_plan, load_plan
 from tests.unit import jobs
 
 TYPES = {"qemu": "qemu", "uboot": "qemu-uboot", "uml": "uml", "shell": "shell"}
@@ -57,17 +57,17 @@ def test_plans_are_compact_and_named_by_their_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"run": 1}', "null"])
-def test_what_is_no_plan_is_a_bug(text: str) -> None:
-    with pytest.raises(BugError, match="unreadable plan"):
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(InfrastructureError, match="not a plan"):
         load_plan(text)
 
 
-def test_wrong_types_in_a_plan_are_a_bug() -> None:
-    with pytest.raises(BugError, match="unreadable plan"):
+def test_wrong_types_in_a_plan_are_refused() -> None:
+    with pytest.raises(InfrastructureError, match="not a plan"):
         load_plan(dump_plan(plan("shell")).replace('"run":11', '"run":"11"'))
 
 
-def test_a_plan_of_another_format_is_a_bug() -> None:
-    text = dump_plan(replace(plan("shell"), format=99))
-    with pytest.raises(BugError, match="plan of format 99"):
+def test_a_plan_of_a_newer_labq_is_refused_with_both_versions_whatever_its_fields_are() -> None:
+    text = json.dumps({"format": 99, "run": "of another type"})
+    with pytest.raises(ConfigurationError, match=r"form 99, labq .* reads form 1"):
         load_plan(text)
