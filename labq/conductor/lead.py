@@ -77,7 +77,7 @@ class Lead:
         The end of an outage is looked for each second, however long it lasts.
         Losing the leadership ends the term for all loops.
         """
-        pause = FIRST_PAUSE_SECONDS
+        pause, told = FIRST_PAUSE_SECONDS, ""
         while not self.stop.is_set():
             began, longest = monotonic(), LONGEST_PAUSE_SECONDS
             try:
@@ -87,11 +87,13 @@ class Lead:
                 self.stop.set()
             except (*REDIS_ERRORS, OperationalError, psycopg2.OperationalError) as error:
                 longest = OUTAGE_PAUSE_SECONDS
-                log.warning("%s begins anew: %s", name, _first_line(error))
+                # Said once: an outage may last for hours.
+                if told != (told := _first_line(error)):
+                    log.warning("%s begins anew: %s", name, told)
             except Exception:
                 log.exception("%s begins anew", name)
             if monotonic() - began > LONGEST_PAUSE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+                pause, told = FIRST_PAUSE_SECONDS, ""
             self.stop.wait(min(pause, longest))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -62,6 +62,12 @@ class Parts:
                 self._lock.release()
         return self._seen
 
+    def note_no_database(self) -> State:
+        """Take up that the database did not answer somebody."""
+        known = (part for part in self._seen.parts if part.name == REDIS)
+        self._seen = _without_database(next(known, None) or self._find_redis())
+        return self._seen
+
     def look(self) -> State:
         """Look now."""
         redis_part = self._find_redis()
@@ -72,8 +78,7 @@ class Parts:
                     parts=(*found, *system.find_hosts(session)), load=system.find_load(session)
                 )
         except SQLAlchemyError:
-            gone = PartHealth(name=DATABASE, is_well=False, detail="does not answer")
-            state = State(parts=(gone, redis_part), load=None)
+            state = _without_database(redis_part)
         self._seen, self._seen_at = state, monotonic()
         return state
 
@@ -89,6 +94,11 @@ def tell(part: PartHealth) -> str:
     """Return what is wrong with a part that is not well, and what people notice of it."""
     told = _TOLD.get(part.name, _TOLD_OF_HOST)
     return told.format(name=part.name.capitalize(), detail=part.detail)
+
+
+def _without_database(redis_part: PartHealth) -> State:
+    gone = PartHealth(name=DATABASE, is_well=False, detail="does not answer")
+    return State(parts=(gone, redis_part), load=None)
 
 
 def _well(name: str) -> PartHealth:

@@ -140,7 +140,7 @@ def _of_database(error: DBAPIError | PoolTimeoutError) -> Refusal:
     detail = "the database does not answer at the moment"
     problem = _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     return Refusal(
-        problem=replace(problem, missing=g.parts.recent().missing),
+        problem=replace(problem, missing=g.parts.note_no_database().missing),
         headers={"Retry-After": str(_RETRY_SECONDS)},
     )
 
