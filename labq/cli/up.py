@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from labq.cli import choice
+from labq.domain.presets import Preset
 from labq.supervisor.up import MOST_COPIES, Options, run
+
+
+def _set_preset(_context: click.Context, _option: click.Parameter, preset: str | None) -> None:
+    """Say it to the host by its environment, as a user could."""
+    if preset:
+        os.environ["LABQ_PRESET"] = preset
 
 
 @click.command()
@@ -31,6 +40,13 @@ from labq.supervisor.up import MOST_COPIES, Options, run
     default=1,
     show_default=True,
     help="How many web processes share the port.",
+)
+@click.option(
+    "--preset",
+    type=choice.of(Preset),
+    expose_value=False,
+    callback=_set_preset,
+    help="What this machine is for, if the server has nothing else set for the host.",
 )
 @click.option(
     "--ready-file",

@@ -15,6 +15,8 @@ from sqlalchemy.orm.util import identity_key
 
 from labq import statsd
 from labq.domain.states import JobState, RunState, StepState
+from labq.metrics import hosts
+from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.run import Run, Step
 
@@ -24,10 +26,11 @@ _ENDED = (StepState.DONE, StepState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A name to count, and the milliseconds to send for it when it is a duration."""
+    """A name to count, the milliseconds to send for it, or the present value of a gauge."""
 
     name: str
     ms: float | None = None
+    value: float | None = None
 
 
 def watch(sessions: sessionmaker[Session]) -> None:
@@ -40,7 +43,9 @@ def watch(sessions: sessionmaker[Session]) -> None:
 def figures(session: Session) -> Iterator[Figure]:
     """Yield the figures of the rows that a flush of this session writes."""
     for row in (*session.new, *session.dirty):
-        if not isinstance(row, Run | Step | Job) or not _has_moved(row):
+        if isinstance(row, Host) and _has_changed(row, "slots", "load"):
+            yield from (Figure(name, value=value) for name, value in hosts.gauges(row))
+        if not isinstance(row, Run | Step | Job) or not _has_changed(row, "state"):
             continue
         match row:
             case Run(state=RunState.RESERVED):
@@ -53,8 +58,8 @@ def figures(session: Session) -> Iterator[Figure]:
                 pass
 
 
-def _has_moved(row: Run | Step | Job) -> bool:
-    return bool(get_history(row, "state").has_changes())
+def _has_changed(row: Run | Step | Job | Host, *columns: str) -> bool:
+    return any(get_history(row, column).has_changes() for column in columns)
 
 
 def _of_reservation(session: Session, run: Run) -> Iterator[Figure]:
@@ -86,10 +91,12 @@ def _collect(session: Session, _flush: object) -> None:
 
 def _send(session: Session) -> None:
     for figure in session.info.pop(_PENDING, ()):
-        if figure.ms is None:
-            statsd.incr(figure.name)
-        else:
+        if figure.value is not None:
+            statsd.gauge(figure.name, figure.value)
+        elif figure.ms is not None:
             statsd.timing(figure.name, figure.ms)
+        else:
+            statsd.incr(figure.name)
 
 
 def _forget(session: Session) -> None:

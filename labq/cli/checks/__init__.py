@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from labq.cli.checks import machine, programs, rights
+from labq.cli.checks import hosts, machine, programs, rights
 from labq.cli.checks.finding import Finding, State
 
 Check = Callable[[], Iterable[Finding]]
@@ -13,11 +13,13 @@ CHECKS: tuple[Check, ...] = (
     programs.servers,
     programs.programs,
     machine.cores,
+    hosts.pressure,
     machine.memory,
     machine.disks,
     machine.kvm,
     rights.serial,
     rights.usb,
+    hosts.known_hosts,
 )
 
 
