@@ -46,6 +46,7 @@ class Settings(BaseModel):
     public_url: str = ""
     redis_public_url: str = ""
     redis_ca: Path | None = None
+    hosts_address: str = ""
     server_url: str = ""
     credential: str = ""
     host_lost_after: float = Field(default=1800.0, gt=0)

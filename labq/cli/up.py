@@ -18,6 +18,13 @@ def _set_preset(_context: click.Context, _option: click.Parameter, preset: str |
         os.environ["LABQ_PRESET"] = preset
 
 
+def _set_hosts_address(
+    _context: click.Context, _option: click.Parameter, address: str | None
+) -> None:
+    if address:
+        os.environ["LABQ_HOSTS_ADDRESS"] = address
+
+
 @click.command()
 @click.option("--state", type=click.Path(path_type=Path), help="Folder of all data.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the web server, 0: any.")
@@ -47,6 +54,13 @@ def _set_preset(_context: click.Context, _option: click.Parameter, preset: str |
     expose_value=False,
     callback=_set_preset,
     help="What this machine is for, if the server has nothing else set for the host.",
+)
+@click.option(
+    "--hosts-address",
+    metavar="ADDR[:PORT]",
+    expose_value=False,
+    callback=_set_hosts_address,
+    help="Let hosts elsewhere in: Redis has TLS there, port 6380 if none is named.",
 )
 @click.option(
     "--ready-file",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from labq.config import Settings
-from labq.domain.errors import InfrastructureError
+from labq.domain.errors import ConfigurationError, InfrastructureError
 
 ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a user may have set
 
@@ -45,15 +46,44 @@ def choose(settings: Settings, port: int | None) -> Address:
     """
     host = settings.web_host
     wanted = settings.web_port if port is None else port
-    web = _claim(host, wanted, "choose another one with --port")
+    web = claim(host, wanted, "choose another one with --port")
     told = port is None or "LABQ_STREAM_PORT" in os.environ
-    stream = _claim(
+    stream = claim(
         host, settings.stream_port if told else 0, "choose another one by LABQ_STREAM_PORT"
     )
     return Address(ANY.get(host, host), web, stream)
 
 
-def _claim(host: str, port: int, advice: str) -> int:
+def split(text: str, port: int) -> tuple[str, int]:
+    """Return host and port of `HOST[:PORT]`, an IPv6 address in brackets if a port follows.
+
+    Raises ConfigurationError for what is neither.
+    """
+    if text.count(":") > 1 and not text.startswith("["):
+        return text, port
+    parts = urlsplit(f"//{text}")
+    try:
+        found = parts.port
+    except ValueError:
+        found = 0
+    if not parts.hostname or found == 0 or parts.path:
+        raise ConfigurationError(f"{text!r} is not ADDRESS or ADDRESS:PORT")
+    return parts.hostname, found or port
+
+
+def is_here(host: str) -> bool:
+    """Tell whether an address is one of this machine's own."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+def claim(host: str, port: int, advice: str) -> int:
+    """Return the port, or a free one for 0; raises InfrastructureError when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

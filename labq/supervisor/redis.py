@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from labq.domain.errors import InfrastructureError
 from labq.services.certificates import Issued
-from labq.supervisor.address import in_url
+from labq.supervisor.address import in_url, is_here
 from labq.supervisor.programs import find_redis
 
 # Files and folders of its data, of Redis before 7 and since.
@@ -168,13 +168,7 @@ def _addresses(address: str) -> str:
     """Return what to listen on: this address if it is one of this machine, else all there are."""
     if address in ("127.0.0.1", "localhost"):
         return "127.0.0.1"
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return "* -::*"
-    return f"127.0.0.1 {address}" if _is_numeric(address) else "* -::*"
+    return f"127.0.0.1 {address}" if _is_numeric(address) and is_here(address) else "* -::*"
 
 
 def _is_numeric(address: str) -> bool:
@@ -189,7 +183,7 @@ def _does_tls(program: Path) -> bool:
     """Tell whether a Redis knows TLS: asked to listen nowhere it ends, and says what it minds."""
     words = [str(program), "--port", "0", "--tls-port", "0"]
     answer = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20, cwd="/")
-    return "not to listen anywhere" in answer.stdout + answer.stderr
+    return "to not listen anywhere" in answer.stdout + answer.stderr
 
 
 def _port_again(path: Path) -> int:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from signal import Signals
 
 from labq import config
 from labq.domain.deadline import Deadline
-from labq.domain.errors import InfrastructureError
+from labq.domain.errors import ConfigurationError, InfrastructureError
+from labq.services import certificates
 from labq.supervisor import pid_files, postgres, redis
+from labq.supervisor.address import claim, is_here, split
 from labq.supervisor.crew import Crew, Stopped, last_line
 from labq.supervisor.postgres import Postgres
 from labq.supervisor.processes import Program
-from labq.supervisor.redis import Redis
+from labq.supervisor.redis import Redis, Tls
 from labq.supervisor.state import State
 
 POSTGRES = "postgres"
 REDIS = "redis"
 DATABASE = "labq"
+TLS_PORT = 6380
 START_SECONDS = 60.0
 POLL_SECONDS = 0.01
 STOP_SECONDS = 0.7
@@ -32,6 +36,11 @@ def start(crew: Crew, state: State) -> None:
     Stopped when a signal asked for the end.
     """
     settings = config.load()
+    if settings.redis_url and settings.hosts_address:
+        raise ConfigurationError(
+            "LABQ_REDIS_URL names a Redis already, --hosts-address is for one of labq's own: "
+            "give that Redis a TLS port and name it by LABQ_REDIS_PUBLIC_URL"
+        )
     for name, number in ((REDIS, Signals.SIGTERM), (POSTGRES, Signals.SIGINT)):
         # Two servers on one folder would spoil its data.
         pid_files.end(crew.pid_file_of(name), number, LEFT_OVER_SECONDS)
@@ -60,10 +69,26 @@ def _add_postgres(crew: Crew, state: State) -> Postgres:
 
 
 def _add_redis(crew: Crew, state: State) -> Redis:
-    server = redis.prepare(state.folder / REDIS)
+    address = config.load().hosts_address
+    tls = _tls(state, address) if address else None
+    server = redis.prepare(state.folder / REDIS, tls)
     os.environ["LABQ_REDIS_URL"] = server.url
+    if tls is not None:
+        os.environ.setdefault("LABQ_REDIS_PUBLIC_URL", tls.public_url)
     crew.add(_program(server))
     return server
+
+
+def _tls(state: State, given: str) -> Tls:
+    """Return how hosts elsewhere reach Redis, with a certificate for that address."""
+    address, port = split(given, TLS_PORT)
+    claim(
+        address if is_here(address) else "",
+        port,
+        "choose another one: --hosts-address ADDRESS:PORT",
+    )
+    names = (address, "127.0.0.1", "localhost")
+    return Tls(address, port, certificates.ensure(state.folder / "tls", names, datetime.now(UTC)))
 
 
 def _program(server: Redis) -> Program:
