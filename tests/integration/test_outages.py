@@ -1,0 +1,297 @@
+"""Redis or the database gone, frozen, set back: what is asked is answered, what runs runs on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+import pytest
+
+from tests.lab.devices import shell_job
+from tests.lab.jobs import say, wait_for_file
+from tests.lab.production import DATABASE, Production, server
+from tests.lab.waiting import until
+
+LINES = 40
+PATIENCE = httpx.Timeout(1.5)
+"""What must be answered within a second, with something for a busy machine."""
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """Return a running server with a host."""
+    with server(tmp_path_factory.mktemp("outages"), "shell=2") as made:
+        yield made
+
+
+def _ask(lab: Production, path: str, token: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.get(f"{lab.url}{path}", headers=headers, timeout=PATIENCE)
+
+
+@contextmanager
+def _queries_held(lab: Production) -> Iterator[None]:
+    """Keep all queries for jobs waiting."""
+    connection = psycopg2.connect(lab.postgres.url(DATABASE))
+    connection.cursor().execute("LOCK TABLE job IN ACCESS EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def _waiting(lab: Production) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    found: int = lab.ask(query + " AND application_name = 'labq web'")
+    return found
+
+
+def test_all_requests_in_a_query_of_a_database_that_freezes_are_answered(lab: Production) -> None:
+    with ThreadPoolExecutor(12) as pool, _queries_held(lab):
+        asked = [pool.submit(httpx.get, f"{lab.url}/api/v1/jobs", timeout=20) for _ in range(12)]
+        until(lambda: _waiting(lab) == 8, "every thread of the web process is in a query")
+        with lab.frozen("postgres"):
+            for request in asked:
+                answer = request.result(2)
+                assert answer.status_code == 503
+                assert answer.headers["Retry-After"] == "2"
+                assert answer.json()["missing"][0]["name"] == "database"
+    until(lambda: _ask(lab, "/api/v1/jobs").status_code == 200, "the database is back")
+
+
+@pytest.mark.parametrize("how", ["frozen", "killed"])
+def test_without_a_database_each_request_is_told_soon_what_is_missing(
+    lab: Production, how: str
+) -> None:
+    with _outage(lab, "postgres", how):
+        for path in ("/api/v1/jobs", "/api/v1/hosts", "/api/v1/jobs"):
+            answer = _ask(lab, path, lab.token)
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"] == "2"
+        page = _ask(lab, "/jobs")
+        assert page.status_code == 503
+        assert "The database does not answer: nothing can be shown" in page.text
+        health = _ask(lab, "/api/v1/system/health")
+        assert health.status_code == 503
+        assert {part["name"]: part["is_well"] for part in health.json()["parts"]} == {
+            "database": False,
+            "redis": True,
+        }
+    until(lambda: _ask(lab, "/api/v1/jobs").status_code == 200, "the database is back")
+
+
+def test_what_needs_no_database_is_served_without_one(lab: Production) -> None:
+    with lab.frozen("postgres"):
+        for path in ("/static/labq.css", "/api/docs", "/api/v1/system/version"):
+            assert _ask(lab, path).status_code == 200
+    until(lab.is_well, "the database is back")
+
+
+def test_a_job_is_accepted_without_redis_and_runs_when_it_is_back(lab: Production) -> None:
+    client = lab.client()
+    with lab.frozen("redis"):
+        job = client.submit(shell_job(say("true", "said")))
+        page = httpx.get(f"{lab.url}/", timeout=PATIENCE)
+        assert page.status_code == 200
+        health = _ask(lab, "/api/v1/system/health").json()
+        assert {part["name"] for part in health["parts"] if not part["is_well"]} == {"redis"}
+    assert client.finish(job)["outcome"] == "complete"
+    client.close()
+
+
+@contextmanager
+def _outage(lab: Production, name: str, how: str) -> Iterator[None]:
+    """Take a server away until the block is left."""
+    if how == "frozen":
+        with lab.frozen(name):
+            yield
+        return
+    lab.kill(name)
+    try:
+        yield
+    finally:
+        if name == "redis":
+            DAMAGE.get(how, _nothing)(lab)
+            lab.start_redis()
+        else:
+            lab.start_postgres()
+
+
+def _nothing(_lab: Production) -> None:
+    """Leave the data as it is."""
+
+
+def _empty(lab: Production) -> None:
+    shutil.rmtree(lab.redis.folder / "appendonlydir")
+
+
+def _cut(lab: Production) -> None:
+    """Take away what was written since the copy, and half a command more, as a crash may."""
+    for path in _copy(lab).glob("*.incr.aof"):
+        os.truncate(lab.redis.folder / "appendonlydir" / path.name, path.stat().st_size - 7)
+
+
+def _set_back(lab: Production) -> None:
+    """Put the data in place that was there before the job ran."""
+    _empty(lab)
+    shutil.copytree(_copy(lab), lab.redis.folder / "appendonlydir")
+
+
+DAMAGE: dict[str, Callable[[Production], None]] = {
+    "emptied": _empty,
+    "cut": _cut,
+    "set back": _set_back,
+}
+
+
+def _copy(lab: Production) -> Path:
+    return lab.folder / "copy"
+
+
+def _keep_copy(lab: Production) -> None:
+    shutil.rmtree(_copy(lab), ignore_errors=True)
+    shutil.copytree(lab.redis.folder / "appendonlydir", _copy(lab))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("postgres", "frozen"),
+        ("postgres", "killed"),
+        ("redis", "frozen"),
+        ("redis", "killed"),
+        ("redis", "emptied"),
+        ("redis", "cut"),
+        ("redis", "set back"),
+    ],
+)
+def test_a_running_job_goes_on_and_everything_comes_later_in_order(
+    lab: Production, name: str, how: str
+) -> None:
+    folder = lab.folder / f"job-{next(NUMBERS)}"
+    folder.mkdir()
+    client = lab.client()
+    _keep_copy(lab)
+    generation = _generation(lab)
+    job = client.submit(_job(folder))
+    until((folder / "first").exists, "the job runs")
+    with _outage(lab, name, how):
+        (folder / "go").touch()
+        # The job works while the server is away: it has come to its last command.
+        until((folder / "second").exists, "the job goes on")
+    done = client.finish(job)
+    assert done["outcome"] == "complete"
+    _judge(client.lines(job), client.results(job))
+    assert lab.ask(f"SELECT count(*) FROM run WHERE job_id = {job}") == 1
+    until(lambda: client.device(done["device"])["state"] == "idle", "the device is free")
+    assert lab.ask("SELECT count(*) FROM rejected_event") == 0
+    is_started_again = name == "redis" and how != "frozen"
+    assert (_generation(lab) != generation) is is_started_again
+    client.close()
+
+
+def _generation(lab: Production) -> object:
+    """Return what reports must carry to count."""
+    return lab.ask("SELECT generation FROM leader")
+
+
+def _job(folder: Path) -> str:
+    return shell_job(
+        *_part("first", folder), say(wait_for_file(folder / "go")), *_part("second", folder)
+    )
+
+
+def _part(name: str, folder: Path) -> list[Any]:
+    burst = f"for n in $(seq 1 {LINES}); do echo {name}-$n-; done"
+    return [say(burst), say("true", f"case-{name}"), say(f"touch {folder / name}")]
+
+
+def _judge(lines: list[dict[str, Any]], results: list[dict[str, Any]]) -> None:
+    wanted = [f"{name}-{n}-" for name in ("first", "second") for n in range(1, LINES + 1)]
+    assert [line["msg"] for line in lines if line["msg"] in wanted] == wanted
+    cases = Counter(case["name"] for case in results if case["suite"] != "lava")
+    assert cases == {"case-first": 1, "case-second": 1}
+
+
+def test_a_server_machine_that_dies_and_starts_again_ends_the_job_of_its_host(
+    lab: Production,
+) -> None:
+    folder = lab.folder / "reboot"
+    folder.mkdir()
+    client = lab.client()
+    job = client.submit(_job(folder))
+    until((folder / "first").exists, "the job runs")
+    lab.kill("web", "conductor", "core", "redis", "postgres")
+    (folder / "go").touch()
+    until((folder / "second").exists, "the host goes on alone")
+    lab.start_servers()
+    for part in ("conductor", "web", "core"):
+        lab.start(part)
+    lab.wait_until_well()
+    client.close()
+    again = lab.client()
+    assert again.finish(job)["outcome"] == "complete"
+    _judge(again.lines(job), again.results(job))
+    again.close()
+
+
+def _leader(lab: Production) -> str:
+    """Return which of the conductors leads."""
+    holder = lab.ask("SELECT holder FROM leader WHERE until > clock_timestamp()") or "::"
+    pids = {process.pid: name for name, process in lab.processes.items()}
+    return pids.get(int(holder.split(":")[1] or 0), "")
+
+
+@contextmanager
+def _second_conductor(lab: Production) -> Iterator[None]:
+    lab.start("conductor", "conductor-2")
+    until(lambda: "waits to lead" in lab.log("conductor-2").read_text(), "a second conductor")
+    try:
+        yield
+    finally:
+        until(lambda: _leader(lab), "somebody leads")
+        lab.processes["conductor-2"].send_signal(signal.SIGTERM)
+        lab.processes.pop("conductor-2").wait()
+
+
+@pytest.mark.parametrize("how", ["paused", "killed"])
+def test_another_conductor_takes_over_and_the_first_one_does_no_harm(
+    lab: Production, how: str
+) -> None:
+    client = lab.client()
+    with _second_conductor(lab):
+        leader = until(lambda: _leader(lab), "one leads")
+        gone: AbstractContextManager[None] = (
+            lab.frozen(leader) if how == "paused" else _killed(lab, leader)
+        )
+        with gone:
+            job = client.submit(shell_job(say("true", "said")))
+            assert client.finish(job)["outcome"] == "complete"
+            until(lambda: _leader(lab) not in ("", leader), "another one leads")
+        later = client.submit(shell_job(say("true", "said")))
+        assert client.finish(later)["outcome"] == "complete"
+        for each in (job, later):
+            assert lab.ask(f"SELECT count(*) FROM run WHERE job_id = {each}") == 1
+            names = Counter(case["name"] for case in client.results(each))
+            assert names["said"] == 1
+    client.close()
+
+
+@contextmanager
+def _killed(lab: Production, name: str) -> Iterator[None]:
+    lab.kill(name)
+    try:
+        yield
+    finally:
+        lab.start("conductor", name)
