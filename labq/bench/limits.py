@@ -53,7 +53,10 @@ class Limits:
         self.preset = config.preset or self._own.preset
         self._values = _bounded(values(self.preset, self._own.cores), config)
         for queue, limit in self._limits.items():
-            self._limits[queue] = fit(limit, self._values.bounds[queue])
+            bounds = self._values.bounds[queue]
+            # What was fixed has learned nothing: it begins anew.
+            was = Limit(value=bounds.start) if self._is_fixed(queue) else limit
+            self._limits[queue] = fit(was, bounds)
 
     @property
     def cores(self) -> int:
@@ -95,6 +98,8 @@ class Limits:
         full, lenient = strain(pressure, tolerance), strain(pressure, without_cpu(tolerance))
         self.suffering = judge(self.suffering, full, now=now)
         for queue, limit in self._limits.items():
+            if self._is_fixed(queue):
+                continue
             found = lenient if queue is Queue.DOWNLOAD else full
             use = uses.get(queue, _NONE)
             changed = adapt(limit, self._values.bounds[queue], found, use, now=now)
@@ -136,8 +141,11 @@ class Limits:
         return self._limits[queue].reason
 
     def _gap(self, queue: Queue) -> float:
-        is_fixed = queue in self._own.fixed or queue in self.config.limits
-        return 0.0 if is_fixed or queue not in self._limits else self._limits[queue].gap
+        is_free = queue not in self._limits or self._is_fixed(queue)
+        return 0.0 if is_free else self._limits[queue].gap
+
+    def _is_fixed(self, queue: Queue) -> bool:
+        return queue in self._own.fixed or queue in self.config.limits
 
     def _state(self) -> tuple[object, ...]:
         values = tuple((limit.value, limit.gap) for limit in self._limits.values())

@@ -28,7 +28,8 @@ class HostRow:
     """A host; `slots` says for each kind how many may be used, are used and are waited for.
 
     `mismatch` says why it gets no new runs, empty when it and the server understand each other.
-    `preset` is in force, `config` what the server asks of it; `load` is its machine as reported.
+    `preset` is in force, `config` what the server asks of it: it has taken that up when
+    `config_seen` is `config_revision`. `load` is its machine as reported.
     """
 
     name: str
@@ -47,6 +48,8 @@ class HostRow:
     overload_reason: str
     preset: str
     config: Mapping[str, Any]
+    config_revision: int
+    config_seen: int
     timeout_scales: Mapping[str, float]
     load: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -77,6 +80,7 @@ def _row(values: dict[str, Any], warnings: Mapping[str, tuple[str, ...]]) -> Hos
         is_overloaded=load.get("is_overloaded", False),
         overload_reason=load.get("reason", ""),
         preset=load.get("preset", ""),
+        config_seen=values["load"].get("config", 0),
         warnings=warnings.get(values["name"], ()),
     )
 
@@ -97,6 +101,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         Host.slots,
         Host.load,
         Host.config,
+        Host.config_revision,
         Host.timeout_scales,
         devices.scalar_subquery().label("devices"),
         runs.correlate(Host).scalar_subquery().label("open_runs"),

@@ -12,6 +12,7 @@ COMMANDS = (
     Entry("set", "labq.cli.host.set", "Set whether a host may be given work."),
     Entry("enroll", "labq.cli.host.enroll", "Let a machine join as a host."),
     Entry("join", "labq.cli.host.join", "Make this machine a host of a server."),
+    Entry("sweep", "labq.cli.host.sweep", "Measure how much a host stands at once."),
     Entry("run", "labq.cli.host.run", "Run this machine as a host."),
 )
 
