@@ -18,6 +18,10 @@ from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import StepEnd, StepEnded
 
 
+STOPPED = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
+"""Ends the runs of a host that is stopped; it says nothing of their devices."""
+
+
 class Floor(Protocol):
     """The bench, as far as endings and timers need it."""
 
@@ -97,8 +101,7 @@ def keeps_dying(stand: Stand) -> Failure:
 
 async def stop_all(floor: Floor) -> None:
     """End all runs at work with the host: power off, close, say why."""
-    failure = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
-    await asyncio.gather(*(_stop(floor, stand, failure) for stand in list(floor.stands.values())))
+    await asyncio.gather(*(_stop(floor, stand, STOPPED) for stand in list(floor.stands.values())))
 
 
 def bury(floor: Floor, stand: Stand) -> None:
@@ -153,7 +156,7 @@ def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
         end=StepEnd.FAILED if failure else StepEnd.DONE,
         next=gate.following(run.step, is_failed=failure is not None),
         failure=failure,
-        host_fault=bool(suspect),
+        host_fault=bool(suspect) or failure == STOPPED,
         suspect=suspect,
     )
     run.event(floor.host.outbox, Kind.END, event)

@@ -11,11 +11,13 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import NotFoundError
+from labq.domain.health_checks import Denominator, describe_next
 from labq.domain.states import SCHEDULABLE_HEALTH, DeviceHealth, DeviceState, JobState
 from labq.models.control import Audit
 from labq.models.device import Device, DeviceType
 from labq.models.job import Job
-from labq.models.run import Run
+from labq.models.run import IS_AWAITED, Run
+from labq.services.health_checks import history
 from labq.services.job_list import JobFilter, JobRow
 from labq.services.job_list import find_page as find_jobs
 from labq.services.paging import Page, decode_name, page_of
@@ -38,7 +40,10 @@ class DeviceFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRow:
-    """A device in a list; `job` is the one it works for, when the viewer may see it."""
+    """A device in a list; `job` is the one it works for, when the viewer may see it.
+
+    `held` says for what a device waits whose run was given up, empty for nothing.
+    """
 
     name: str
     device_type: str
@@ -50,6 +55,7 @@ class DeviceRow:
     tags: tuple[str, ...]
     exclusive: tuple[str, ...]
     job: int | None
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +70,31 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """A device's health checks: the last one's job, when it was submitted, when the next is due."""
+
+    job: int | None
+    submitted_at: datetime | None
+    next: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
-    """A device with its template, its latest jobs and its latest changes."""
+    """A device with its template, latest jobs and changes; `check` is None without health checks."""
 
     device: DeviceRow
     template: str
     jobs: tuple[JobRow, ...]
     changes: tuple[Change, ...]
+    check: CheckView | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceTypeRow:
-    """A device type with its devices counted: all, fit for jobs, idle and fit; and jobs waiting."""
+    """A device type with its devices counted: all, fit for jobs, idle and fit; and jobs waiting.
+
+    `has_health_check`: its devices are proven by a job every `health_frequency` hours or jobs.
+    """
 
     name: str
     description: str
@@ -83,6 +102,10 @@ class DeviceTypeRow:
     fit: int
     idle: int
     waiting_jobs: int
+    has_health_check: bool
+    health_frequency: int
+    health_denominator: Denominator
+    health_disabled: bool
 
 
 def find_page(
@@ -101,7 +124,7 @@ def find_page(
     return page_of(rows, limit, lambda device: device.name)
 
 
-def find(session: Session, viewer: Viewer, name: str) -> DeviceView:
+def find(session: Session, viewer: Viewer, name: str, *, now: datetime) -> DeviceView:
     """Return one device; raises NotFoundError."""
     row = session.execute(
         _rows(viewer).add_columns(Device.template).where(Device.name == name)
@@ -112,7 +135,11 @@ def find(session: Session, viewer: Viewer, name: str) -> DeviceView:
     template = values.pop("template")
     jobs = find_jobs(session, viewer, JobFilter(device=name), limit=_RECENT_JOBS)
     return DeviceView(
-        device=_row(values), template=template, jobs=jobs.items, changes=_changes(session, name)
+        device=_row(values),
+        template=template,
+        jobs=jobs.items,
+        changes=_changes(session, name),
+        check=_check(session, name, now),
     )
 
 
@@ -143,6 +170,12 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
         .correlate(Device)
         .scalar_subquery()
     )
+    held = (
+        select(func.concat("waits for host ", Run.host, " to report run ", Run.id, " torn down"))
+        .where(Run.id == Device.run_id, IS_AWAITED)
+        .correlate(Device)
+        .scalar_subquery()
+    )
     return select(
         Device.name,
         Device.device_type,
@@ -154,12 +187,26 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
         Device.tags,
         Device.exclusive,
         job.label("job"),
+        func.coalesce(held, "").label("held"),
     )
 
 
 def _row(values: dict[str, Any]) -> DeviceRow:
     lists = {"tags": tuple(values["tags"]), "exclusive": tuple(values["exclusive"])}
     return DeviceRow(**{**values, **lists})
+
+
+def _check(session: Session, name: str, now: datetime) -> CheckView | None:
+    query = select(Device, DeviceType).join(DeviceType, DeviceType.name == Device.device_type)
+    device, kind = session.execute(query.where(Device.name == name)).one()
+    if kind.health_check is None:
+        return None
+    is_next = not kind.health_disabled
+    return CheckView(
+        job=device.health_job_id,
+        submitted_at=device.health_checked_at,
+        next=describe_next(kind.check_rule, history(device), now) if is_next else "never: disabled",
+    )
 
 
 def _conditions(wanted: DeviceFilter) -> Iterator[ColumnElement[bool]]:
@@ -200,4 +247,8 @@ def _types() -> Select[*tuple[Any, ...]]:
         devices.where(is_fit).correlate(DeviceType).scalar_subquery().label("fit"),
         idle.correlate(DeviceType).scalar_subquery().label("idle"),
         waiting.correlate(DeviceType).scalar_subquery().label("waiting_jobs"),
+        DeviceType.health_check.is_not(None).label("has_health_check"),
+        DeviceType.health_frequency,
+        DeviceType.health_denominator,
+        DeviceType.health_disabled,
     )

@@ -50,7 +50,8 @@ def find_due(session: Session, now: datetime) -> list[DueCheck]:
         .join(Host, Host.name == Device.host)
         .where(DeviceType.health_check.is_not(None), ~DeviceType.health_disabled)
         .where(Device.state == DeviceState.IDLE, Device.health.in_(CHECKED_HEALTH))
-        .where(Host.state == HostState.ONLINE, Host.health == HostHealth.ACTIVE, ~is_waiting)
+        .where(Host.state == HostState.ONLINE, Host.health == HostHealth.ACTIVE)
+        .where(Host.mismatch == "", ~is_waiting)
         .order_by(Device.name)
     )
     found = []

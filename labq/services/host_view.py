@@ -29,7 +29,8 @@ class HostRow:
 
     `mismatch` says why it gets no new runs, empty when it and the server understand each other.
     `preset` is in force, `config` what the server asks of it: it has taken that up when
-    `config_seen` is `config_revision`. `load` is its machine as reported.
+    `config_seen` is `config_revision`. `load` is its machine as reported. `lost_after_seconds` of
+    silence end its runs, None: as the server is set.
     """
 
     name: str
@@ -41,6 +42,7 @@ class HostRow:
     protocol: int
     mismatch: str
     reported_at: datetime | None
+    lost_after_seconds: int | None
     slots: Mapping[str, Any]
     devices: int
     open_runs: int
@@ -98,6 +100,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         Host.protocol,
         Host.mismatch,
         Host.reported_at,
+        Host.lost_after_seconds,
         Host.slots,
         Host.load,
         Host.config,

@@ -51,6 +51,15 @@ def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
     transitions.tell(session, work=[Work.PAIRING])
 
 
+def set_lost_after(session: Session, name: str, seconds: int) -> None:
+    """Set after how much silence the runs of a host end, 0 as the server is set."""
+    rows = transitions.lock(session, Host, [name])
+    if not rows:
+        raise NotFoundError(f"there is no host {name!r}")
+    rows[0].lost_after_seconds = seconds or None
+    session.flush()
+
+
 def note_report(session: Session, host: Host, report: Report, now: datetime) -> None:
     """Note on the locked row of a host what its report says of the host itself."""
     host.reported_at = session.scalar(select(func.clock_timestamp()))

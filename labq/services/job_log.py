@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
+from labq.domain.errors import NotFoundError
 from labq.domain.states import JobState
 from labq.models.job import Job
 from labq.models.run import Run
@@ -34,9 +35,28 @@ class LogState:
     is_complete: bool
 
 
-def find_log_state(session: Session, viewer: Viewer, job_id: int, *, now: datetime) -> LogState:
-    """Return how much of the latest run's log is stored; raises NotFoundError."""
-    return _find(session, job_id, visible_jobs(viewer), now)
+def find_log_state(
+    session: Session, viewer: Viewer, job_id: int, *, now: datetime, number: int | None = None
+) -> LogState:
+    """Return how much of a run's log is stored, the latest one's unless its number is given.
+
+    Raises NotFoundError.
+    """
+    state = _find(session, job_id, visible_jobs(viewer), now)
+    if number is None:
+        return state
+    query = select(Run.id, Run.log_bytes, Run.log_lines)
+    run = session.execute(query.where(Run.job_id == job_id, Run.number == number)).one_or_none()
+    if run is None:
+        raise NotFoundError(f"job {job_id} has no run {number}")
+    is_earlier = run.id != state.run_id
+    return LogState(
+        run_id=run.id,
+        stored_bytes=run.log_bytes,
+        stored_lines=run.log_lines,
+        is_over=state.is_over or is_earlier,
+        is_complete=state.is_complete or is_earlier,
+    )
 
 
 def find_any_log_state(session: Session, job_id: int, *, now: datetime) -> LogState:

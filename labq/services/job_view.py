@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType, Failure, NotFoundError
 from labq.domain.plan import Queue, StepKind
-from labq.domain.states import JobState, Outcome, RunState, StepState
+from labq.domain.states import HostState, JobState, Outcome, RunState, StepState
 from labq.domain.verdicts import Verdict
 from labq.models.device import Device
+from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
 from labq.models.run import Run, Step
@@ -49,7 +50,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One execution of the job."""
+    """One execution of the job. `error` is its first failure, whatever runs came after it.
+
+    `lost_at`: the server ended it without its host, which had torn it down by `torn_down_at`.
+    """
 
     id: int
     number: int
@@ -59,6 +63,9 @@ class RunView:
     reserved_at: datetime
     began_at: datetime | None
     ended_at: datetime | None
+    lost_at: datetime | None
+    torn_down_at: datetime | None
+    error: Failure | None
     log_bytes: int
     log_lines: int
     steps: tuple[StepView, ...]
@@ -78,6 +85,9 @@ class SuiteCount:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
     """A job; `queue_wait_seconds` is the time from submission to its latest run's reservation.
+
+    `retries_left`: how many further runs infrastructure failures may have. `waits_for` says what an
+    unfinished job waits for that is not in the ordinary run of things, empty for nothing.
 
     `slot_wait` is there while its run waits for a slot of its host.
     """
@@ -104,6 +114,9 @@ class JobView:
     slot_wait: SlotWait | None
     duration_seconds: float | None
     resubmit_of: int | None
+    is_health_check: bool
+    retries_left: int
+    waits_for: str
     run_id: int | None
     may_change: bool
     runs: tuple[RunView, ...]
@@ -142,10 +155,30 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         slot_wait=_slot_wait(session, latest),
         duration_seconds=_seconds(job.started_at, job.ended_at),
         resubmit_of=job.resubmit_of,
+        is_health_check=job.is_health_check,
+        retries_left=job.retries_left,
+        waits_for=_waits_for(session, job, latest),
         run_id=job.run_id,
         may_change=viewer.is_admin or viewer.user_id == job.submitter_id,
         runs=runs,
         suites=_suites(session, job.run_id),
+    )
+
+
+def _waits_for(session: Session, job: Job, run: RunView | None) -> str:
+    """Return what an unfinished job waits for: a silent host, or another device."""
+    if job.state is JobState.FINISHED or run is None:
+        return ""
+    if job.waits_again:
+        return "a device for a further run, after an infrastructure failure"
+    silent = select(Host.reported_at).where(Host.name == run.host, Host.state == HostState.OFFLINE)
+    host = session.execute(silent).one_or_none()
+    if host is None:
+        return ""
+    since = f"{host.reported_at:%Y-%m-%d %H:%M:%S} UTC" if host.reported_at else "its beginning"
+    what = "the cancel is done" if job.state is JobState.CANCELING else "news of the job come"
+    return (
+        f"host {run.host}, silent since {since}: {what} when it is back, or when it counts as lost"
     )
 
 
@@ -195,6 +228,9 @@ def _runs(session: Session, job_id: int) -> tuple[RunView, ...]:
             reserved_at=run.reserved_at,
             began_at=run.began_at,
             ended_at=run.ended_at,
+            lost_at=run.lost_at,
+            torn_down_at=run.torn_down_at,
+            error=_failure(run.error_type, run.error_message),
             log_bytes=run.log_bytes,
             log_lines=run.log_lines,
             steps=tuple(steps[run.id]),

@@ -145,10 +145,19 @@ def make_app(settings: Settings, engine: Engine) -> web.Application:
 
 
 async def _send_log(reader: Reader, feed: LogFeed, offset: int) -> None:
+    run = feed.state.run_id
     while True:
         # Taken before looking: a change while a frame is written is not missed.
         changed, state = feed.changed, feed.state
+        if state.run_id != run:
+            # A further run has a log of its own, from its beginning; the first one has just begun.
+            if run is not None:
+                await reader.write(event("run", str(state.run_id).encode(), "0"))
+                offset = 0
+            run = state.run_id
         frame = await feed.frame(offset)
+        if frame is not None and feed.state.run_id != run:
+            continue
         if frame is not None:
             await reader.write(frame.event)
             offset = frame.end

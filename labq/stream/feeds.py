@@ -124,6 +124,8 @@ class LogFeed:
         self._timer = asyncio.get_running_loop().call_later(seconds, self.refresh)
 
     def _set(self, state: LogState) -> None:
+        if state.run_id != self.state.run_id:
+            self._frames.clear()
         if state != self.state:
             self.state = state
             self.changed.set()

@@ -15,6 +15,10 @@ FIELDS = (
     "health",
     "health_reason",
     "job",
+    "held",
+    "health_job",
+    "health_checked_at",
+    "next_health_check",
     "description",
     "tags",
     "exclusive",
@@ -36,5 +40,11 @@ def show_device(found: Row, url: str) -> None:
     if wants_json():
         show_json(found)
         return
-    show_fields(found["device"], FIELDS)
+    check = found["check"] or {}
+    checks = {
+        "health_job": check.get("job"),
+        "health_checked_at": check.get("submitted_at"),
+        "next_health_check": check.get("next"),
+    }
+    show_fields({**found["device"], **checks}, FIELDS)
     click.echo(f"\n{url}/devices/{found['device']['name']}")

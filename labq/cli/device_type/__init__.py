@@ -6,9 +6,13 @@ import click
 
 from labq.cli.lazy import Entry, LazyGroup
 
-COMMANDS = (Entry("list", "labq.cli.device_type.list", "List device types with their queues."),)
+COMMANDS = (
+    Entry("list", "labq.cli.device_type.list", "List device types with their queues."),
+    Entry("show", "labq.cli.device_type.show", "Show a device type; its health check."),
+    Entry("set", "labq.cli.device_type.set", "Set the health check of its devices."),
+)
 
 
 @click.group(cls=LazyGroup, entries=COMMANDS)
 def command() -> None:
-    """Show the kinds of devices."""
+    """Show the kinds of devices; set how they are proven."""

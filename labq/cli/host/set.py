@@ -43,6 +43,12 @@ Examples:
     metavar="[KIND=]FACTOR",
     help="Stretch timeouts of jobs here, in place of all factors before; site: as the server says.",
 )
+@click.option(
+    "--lost-after",
+    type=click.IntRange(0),
+    metavar="SECONDS",
+    help="Silence that ends its runs; 0: as the server is set.",
+)
 @json_option
 def command(
     name: str,
@@ -50,6 +56,7 @@ def command(
     health: str | None,
     reason: str,
     preset: str | None,
+    lost_after: int | None,
     **lists: Sequence[str],
 ) -> None:
     """Change the host NAME (admins); what is not named stays, what runs there goes on.
@@ -64,6 +71,8 @@ def command(
             body[key] = dict(_slots(key, word) for word in lists[key])
     if lists["scales"]:
         body["timeout_scales"] = _scales(lists["scales"])
+    if lost_after is not None:
+        body["lost_after_seconds"] = lost_after
     if not body:
         raise Misused("nothing to change: see `labq host set --help`")
     with connect() as api:

@@ -26,6 +26,7 @@ FIELDS = (
     "protocol",
     "mismatch",
     "reported_at",
+    "lost_after_seconds",
     "devices",
     "open_runs",
     "preset",

@@ -48,6 +48,8 @@ def follow(api: Api, job: int) -> Iterator[LogRecord]:
                 patience = Deadline.after(PATIENCE_SECONDS)
                 if event == "end":
                     return
+                if event == "run":
+                    offset = 0
                 if event == "lines":
                     yield from parse(data)
                     offset = int(identity)

@@ -21,7 +21,8 @@ EPILOG = """\b
 Examples:
   labq job log 12 --follow
   labq job log 12 --level target --plain > console.txt
-  labq job log 12 --raw > log.yaml"""
+  labq job log 12 --raw > log.yaml
+  labq job log 12 --run 1                the log of an earlier run"""
 
 
 @click.command(epilog=EPILOG)
@@ -30,16 +31,28 @@ Examples:
 @click.option("--level", type=choice.of(Level), multiple=True, help="Only these levels.")
 @click.option("--plain", is_flag=True, help="The messages alone, without time and level.")
 @click.option("--raw", is_flag=True, help="The log as it is stored, in LAVA's form.")
+@click.option("--run", "number", type=click.IntRange(1), help="Of this run; default: the latest.")
 @json_option
-def command(job: int, level: tuple[str, ...], *, follow: bool, plain: bool, raw: bool) -> None:
+def command(
+    job: int,
+    level: tuple[str, ...],
+    number: int | None,
+    *,
+    follow: bool,
+    plain: bool,
+    raw: bool,
+) -> None:
     """Print the log of JOB; with --json one object a line."""
     if raw and follow:
         raise Misused("--raw and --follow do not go together")
+    if number and follow:
+        raise Misused("--run and --follow do not go together: only the latest run goes on")
     with connect() as api:
         if raw:
-            api.copy(f"/jobs/{job}/log/raw", sys.stdout.buffer)
+            suffix = f"?run={number}" if number else ""
+            api.copy(f"/jobs/{job}/log/raw{suffix}", sys.stdout.buffer)
             return
-        for record in live.follow(api, job) if follow else _stored(api, job):
+        for record in live.follow(api, job) if follow else _stored(api, job, number):
             if level and record.level not in level:
                 continue
             if wants_json():
@@ -48,10 +61,11 @@ def command(job: int, level: tuple[str, ...], *, follow: bool, plain: bool, raw:
                 live.show(record, is_plain=plain)
 
 
-def _stored(api: Api, job: int) -> Iterator[LogRecord]:
+def _stored(api: Api, job: int, number: int | None) -> Iterator[LogRecord]:
     start = 0
     while True:
-        query = {"format": "lines", "start": start, "end": start + LINES_AT_ONCE}
+        query: Row = {"format": "lines", "start": start, "end": start + LINES_AT_ONCE}
+        query["run"] = number
         found = api.get(f"/jobs/{job}/log", **query)["items"]
         yield from map(_record, found)
         if len(found) < LINES_AT_ONCE:

@@ -26,6 +26,15 @@ FIELDS = (
     "slot_wait",
     "duration",
     "resubmit_of",
+    "is_health_check",
+    "waits_for",
+)
+RUN_COLUMNS = (
+    Column("RUN", "number"),
+    Column("DEVICE", "device"),
+    Column("HOST", "host"),
+    Column("STATE", "state"),
+    Column("ERROR", "error", lambda error: error["message"] if isinstance(error, dict) else ""),
 )
 STEP_COLUMNS = (
     Column("STEP", "name"),
@@ -91,7 +100,11 @@ def show_job(job: Row, url: str) -> None:
     show_fields(job if wants_json() else shown, FIELDS)
     if wants_json():
         return
-    for run in job["runs"][-1:]:
+    if len(job["runs"]) > 1:
+        click.echo(f"\n{table(job['runs'], RUN_COLUMNS)}")
+    for run in job["runs"]:
+        if len(job["runs"]) > 1:
+            click.echo(f"\nRun {run['number']} on {run['device']}:")
         click.echo(f"\n{table(run['steps'], STEP_COLUMNS)}")
         for step in run["steps"]:
             if step.get("suspect"):

@@ -28,10 +28,21 @@ Examples:
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end; exit by the outcome.")
 @click.option("--priority", type=click.IntRange(0, 100), help="In place of the definition's.")
 @click.option("--queue-seconds", type=click.FloatRange(0, min_open=True), help="Wait no longer.")
+@click.option(
+    "--retry-infrastructure",
+    "retries",
+    type=click.IntRange(0, 10),
+    metavar="N",
+    help="Run again, elsewhere if possible, after up to N infrastructure failures.",
+)
 @json_option
-def command(file: Path, *, follow: bool, waits: bool, **options: float | None) -> None:
+def command(
+    file: Path, *, follow: bool, waits: bool, retries: int | None, **options: float | None
+) -> None:
     """Submit the job definition in FILE (`-`: standard input)."""
-    chosen = {name: value for name, value in options.items() if value is not None}
+    chosen: Row = {name: value for name, value in options.items() if value is not None}
+    if retries is not None:
+        chosen["retry"] = {"infrastructure": retries}
     body = {"definition": _read(file), "options": chosen}
     with connect() as api:
         report(api, api.post("/jobs", body), follow=follow, waits=waits)

@@ -9,7 +9,7 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from labq.domain.states import DeviceHealth, DeviceState
-from labq.services import device_dictionary, device_view, devices
+from labq.services import device_dictionary, device_view, devices, losses
 from labq.services.device_view import DeviceFilter, DeviceRow, DeviceView
 from labq.services.devices import DeviceChange, NewDevice
 from labq.services.paging import Page
@@ -74,6 +74,13 @@ class ChangeBody(Input):
     description: Text | None = Field(default=None, max_length=1000)
 
 
+class ReleaseBody(Input):
+    """`force`: although nobody has torn down what ran on the device."""
+
+    force: bool = False
+    reason: Text = Field(default="", max_length=1000)
+
+
 def index(call: Call, query: DeviceQuery) -> Page[DeviceRow]:
     """List devices."""
     wanted = DeviceFilter(**query.model_dump(exclude={"limit", "after"}))
@@ -84,14 +91,14 @@ def index(call: Call, query: DeviceQuery) -> Page[DeviceRow]:
 
 def show(call: Call, device: str) -> DeviceView:
     """Show a device."""
-    return device_view.find(call.session, call.viewer, device)
+    return device_view.find(call.session, call.viewer, device, now=call.now)
 
 
 def create(call: Call, body: DeviceBody) -> DeviceView:
     """Add a device."""
     new = NewDevice(**{**body.model_dump(), "tags": tuple(body.tags)})
     devices.add(call.session, new, templates=call.settings.device_type_folders)
-    return device_view.find(call.session, call.viewer, body.name)
+    return device_view.find(call.session, call.viewer, body.name, now=call.now)
 
 
 def change(call: Call, device: str, body: ChangeBody) -> DeviceView:
@@ -106,7 +113,14 @@ def change(call: Call, device: str, body: ChangeBody) -> DeviceView:
     if body.health is not None:
         by = By(call.viewer.name, call.now, body.reason)
         devices.set_health(call.session, device, body.health, by)
-    return device_view.find(call.session, call.viewer, device)
+    return device_view.find(call.session, call.viewer, device, now=call.now)
+
+
+def release(call: Call, device: str, body: ReleaseBody) -> DeviceView:
+    """Free a device that waits for a host which is gone."""
+    by = By(call.viewer.name, call.now, body.reason or "released by force")
+    losses.release(call.session, device, by, force=body.force)
+    return device_view.find(call.session, call.viewer, device, now=call.now)
 
 
 def dictionary(call: Call, device: str, query: DictionaryQuery) -> Response:
@@ -158,6 +172,16 @@ ENDPOINTS = (
         run=change,
         level=Level.ADMIN,
         body=ChangeBody,
+        answer=DeviceView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/devices/<device>/release",
+        summary="Free a device that waits for a host which is gone to tear its run down; only by "
+        "`force`, for the board may still be powered and in use",
+        run=release,
+        level=Level.ADMIN,
+        body=ReleaseBody,
         answer=DeviceView,
     ),
     Endpoint(

@@ -25,6 +25,9 @@ class HostBody(Input):
     timeout_scales: dict[str, float] | None = Field(
         default=None, description="factors for timeouts by kind of step, or `all`"
     )
+    lost_after_seconds: int | None = Field(
+        default=None, ge=0, le=366 * 24 * 3600, description="silence that ends its runs; 0: default"
+    )
 
 
 def index(call: Call, query: PageQuery) -> Page[HostRow]:
@@ -44,6 +47,8 @@ def change(call: Call, host: str, body: HostBody) -> HostRow:
         hosts.set_health(call.session, host, body.health, by)
     asked = body.model_dump(include=set(ConfigChange.__dataclass_fields__))
     host_config.change(call.session, host, ConfigChange(**asked))
+    if body.lost_after_seconds is not None:
+        hosts.set_lost_after(call.session, host, body.lost_after_seconds)
     return host_view.find(call.session, host)
 
 

@@ -22,6 +22,14 @@ _LONGEST_QUEUE_SECONDS = 366 * 24 * 3600
 _YAML_TYPES = (YAML, "text/yaml", "application/x-yaml", "text/x-yaml")
 
 
+class Retry(Input):
+    """How often a job may run again."""
+
+    infrastructure: int = Field(
+        default=0, ge=0, le=10, description="further runs after infrastructure failures"
+    )
+
+
 class Options(Input):
     """What a submission says beside the definition."""
 
@@ -29,6 +37,7 @@ class Options(Input):
     queue_seconds: float | None = Field(
         default=None, gt=0, le=_LONGEST_QUEUE_SECONDS, description="canceled when no device took it"
     )
+    retry: Retry = Retry()
 
 
 class DefinitionBody(Input):
@@ -80,7 +89,9 @@ def submit(call: Call, body: DefinitionBody) -> Submitted:
     """Submit a job."""
     _check_size(body.definition)
     options = SubmitOptions(
-        priority=body.options.priority, queue_seconds=body.options.queue_seconds
+        priority=body.options.priority,
+        queue_seconds=body.options.queue_seconds,
+        retries=body.options.retry.infrastructure,
     )
     made = jobs.submit(
         call.session, body.definition, user=call.viewer, now=call.now, options=options

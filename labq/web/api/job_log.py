@@ -22,6 +22,7 @@ from labq.web.parsing import Input
 MOST_BYTES = 4 * 1024 * 1024
 MOST_LINES = 10_000
 _BLOCK_BYTES = 1024 * 1024
+_RUN = "the number of a run of the job; the latest by default"
 
 
 class Form(StrEnum):
@@ -41,6 +42,13 @@ class LogQuery(Input):
     end: int | None = Field(
         default=None, ge=0, le=LARGEST_ID, description=f"at most {MOST_LINES} lines are returned"
     )
+    run: int | None = Field(default=None, ge=1, le=LARGEST_ID, description=_RUN)
+
+
+class RunQuery(Input):
+    """Which run's log: the latest by default."""
+
+    run: int | None = Field(default=None, ge=1, le=LARGEST_ID, description=_RUN)
 
 
 class LiveQuery(Input):
@@ -51,7 +59,7 @@ class LiveQuery(Input):
 
 def show(call: Call, job: int, query: LogQuery) -> Response:
     """Return a part of the log; headers say how much is stored."""
-    state = find_log_state(call.session, call.viewer, job, now=call.now)
+    state = find_log_state(call.session, call.viewer, job, now=call.now, number=query.run)
     logs = Logs(call.settings.blobs)
     if query.format is Form.LINES:
         body, kind = lines_as_json(_lines(logs, state, query)), JSON
@@ -64,9 +72,9 @@ def show(call: Call, job: int, query: LogQuery) -> Response:
     return response
 
 
-def download(call: Call, job: int) -> Response:
+def download(call: Call, job: int, query: RunQuery) -> Response:
     """Return the whole log as far as it is stored, as a file."""
-    state = find_log_state(call.session, call.viewer, job, now=call.now)
+    state = find_log_state(call.session, call.viewer, job, now=call.now, number=query.run)
     logs = Logs(call.settings.blobs)
     response = Response(_blocks(logs, state), content_type=f"{TEXT}; charset=utf-8")
     response.content_length = state.stored_bytes
@@ -127,6 +135,7 @@ ENDPOINTS = (
         path="/jobs/<id:job>/log/raw",
         summary="Download the whole log as far as it is stored",
         run=download,
+        query=RunQuery,
         media=(TEXT,),
     ),
     Endpoint(

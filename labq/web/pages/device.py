@@ -9,7 +9,7 @@ from pydantic import Field
 
 from labq.domain.errors import ConfigurationError, JobError
 from labq.domain.states import DeviceHealth
-from labq.services import device_dictionary, device_view, devices
+from labq.services import device_dictionary, device_view, devices, losses
 from labq.services.transitions import By
 from labq.web.endpoint import Call, Level, Page
 from labq.web.parsing import Input, Text
@@ -25,7 +25,7 @@ class HealthForm(Input):
 
 def device(call: Call, name: str) -> str:
     """Show the device; its dictionary to users only, for it may name what strangers need not know."""
-    found = device_view.find(call.session, call.viewer, name)
+    found = device_view.find(call.session, call.viewer, name, now=call.now)
     dictionary, problem = "", ""
     if not call.viewer.is_anonymous:
         dictionary, problem = _dictionary(call, name)
@@ -36,6 +36,7 @@ def device(call: Call, name: str) -> str:
         source=found.template,
         jobs=found.jobs,
         changes=found.changes,
+        check=found.check,
         healths=tuple(DeviceHealth),
         dictionary=dictionary,
         problem=problem,
@@ -46,6 +47,13 @@ def set_health(call: Call, name: str, form: HealthForm) -> Response:
     """Change the device's health and show it."""
     by = By(call.viewer.name, call.now, form.reason)
     devices.set_health(call.session, name, form.health, by)
+    return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
+
+
+def release(call: Call, name: str) -> Response:
+    """Free the device although its host has not torn its run down, and show it."""
+    by = By(call.viewer.name, call.now, "released by force")
+    losses.release(call.session, name, by, force=True)
     return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
 
 
@@ -67,4 +75,5 @@ PAGES = (
         level=Level.ADMIN,
         form=HealthForm,
     ),
+    Page(path="/devices/<name>/release", run=release, method="POST", level=Level.ADMIN),
 )

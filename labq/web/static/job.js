@@ -102,6 +102,7 @@
     const source = new EventSource(log.dataset.live);
     live.hidden = false;
     source.addEventListener("lines", (event) => append(event.data.split("\n").filter(Boolean)));
+    source.addEventListener("run", () => window.location.reload());
     source.addEventListener("end", () => {
       source.close();
       live.hidden = true;
