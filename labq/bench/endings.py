@@ -17,7 +17,6 @@ from labq.domain.deadline import monotonic
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import StepEnd, StepEnded
 
-
 STOPPED = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
 """Ends the runs of a host that is stopped; it says nothing of their devices."""
 
