@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from labq import __version__
 from labq import log as logging_setup
 from labq.bench import endings, kept_limits, slots
 from labq.bench.bench import Bench
+from labq.bench.claim import Claim, ClaimKeeper
 from labq.bench.desk import listen
 from labq.bench.disk import Disk
 from labq.bench.host import Host
@@ -47,22 +48,26 @@ KEEPER_SECONDS = 10.0
 THREADS = 256
 MOST_WAITS = 200
 CANNOT_START = 2
+TAKEN_OVER = 3
 
 log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Run the bench of this host until a signal; return 2 when it cannot be started."""
+    """Run the bench of this host until a signal.
+
+    Returns CANNOT_START when it cannot be started, TAKEN_OVER when another machine runs the host.
+    """
     settings = load()
     logging_setup.setup("bench", settings)
     try:
         folder = HostFolder(settings.bench_folder)
         with _alone(folder):
-            asyncio.run(_serve(settings, folder))
+            is_taken = asyncio.run(_serve(settings, folder))
     except (OSError, LabqError) as error:
         log.error("the bench cannot be started: %s", error)  # noqa: TRY400 - the line says it all
         return CANNOT_START
-    return 0
+    return TAKEN_OVER if is_taken else 0
 
 
 @contextlib.contextmanager
@@ -80,7 +85,8 @@ def _alone(folder: HostFolder) -> Iterator[None]:
         os.close(file)
 
 
-async def _serve(settings: Settings, folder: HostFolder) -> None:
+async def _serve(settings: Settings, folder: HostFolder) -> bool:
+    """Serve to the end; return whether that came because another machine runs the host."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "bench"))
     outbox = Outbox(folder.path / "outbox")
@@ -98,10 +104,11 @@ async def _serve(settings: Settings, folder: HostFolder) -> None:
         lambda entries: loop.call_soon_threadsafe(intake.put, entries),
     )
     server = await _listening(settings, bench)
-    await _work(bench, intake, reader)
+    is_taken = await _work(bench, intake, reader)
     server.close()
     shipper.stop(LAST_WORDS_SECONDS)
     host.disk.stop()
+    return is_taken
 
 
 def _limits(settings: Settings, folder: HostFolder) -> Limits:
@@ -148,8 +155,11 @@ async def _listening(settings: Settings, bench: Bench) -> asyncio.Server:
     return server
 
 
-async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> None:
-    """Serve until a signal: SIGTERM and SIGINT end all runs, SIGHUP leaves them to the next bench."""
+async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> bool:
+    """Serve until a signal: SIGTERM and SIGINT end all runs, SIGHUP leaves them to the next bench.
+
+    All runs end also when another machine runs the host; returns whether that is so.
+    """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[bool] = loop.create_future()
     for number, ends_runs in (
@@ -163,17 +173,26 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> None:
     tasks = [loop.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(_stop_on_error)
+    claim = _claim(bench.host, lambda: loop.call_soon_threadsafe(_settle, over, True))
+    claim.start()
     reader.start()
     bench.host.shipper.start()
     log.info("the bench of host %s serves", bench.host.settings.host)
     ends_runs = await over
     reader.stop()
+    claim.stop()
     if ends_runs:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await endings.stop_all(bench)
     for task in tasks:
         task.cancel()
+    return claim.is_lost
+
+
+def _claim(host: Host, lost: Callable[[], object]) -> ClaimKeeper:
+    settings = host.settings
+    return ClaimKeeper(Claim(settings.redis_url, settings.host, host.folder.path), lost)
 
 
 def _settle(over: asyncio.Future[bool], ends_runs: bool) -> None:  # noqa: FBT001 - a callback

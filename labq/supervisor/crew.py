@@ -83,6 +83,10 @@ class Crew:
         """Return whether the process runs at this moment."""
         return name in self._members and self._members[name].pid is not None
 
+    def last_code(self, name: str) -> int:
+        """Return the exit code with which the process ended last, 0 before it ended."""
+        return self._members[name].code
+
     def turn(self, seconds: float | None = None) -> None:
         """Wait until something happens, at most `seconds`, and do what is due."""
         for file, _ in self._poll.poll(self._pause(seconds)):

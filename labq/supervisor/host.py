@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
 
+from labq.bench.serve import TAKEN_OVER
 from labq.config import Settings
-from labq.domain.errors import ConfigurationError
-from labq.supervisor import joined, remains, sole
+from labq.domain.errors import ConfigurationError, InfrastructureError
+from labq.supervisor import joined, reach, remains, sole
 from labq.supervisor.crew import Crew
 from labq.supervisor.keeper import Keeper
 from labq.supervisor.processes import Part
@@ -37,7 +38,7 @@ def main(logs: str = "") -> int:
     """Run the parts of the host until a signal asks for the end; they log to the folder `logs`.
 
     Raises ConfigurationError for settings that cannot work, InfrastructureError when the host's
-    folder is in use or cannot be used.
+    folder is in use or cannot be used, or another machine runs the host.
     """
     settings = joined.enter()
     if not settings.redis_url:
@@ -46,7 +47,11 @@ def main(logs: str = "") -> int:
             "`labq host enroll` on the server prints the command to join"
         )
     with sole.alone(settings.bench_folder):
-        _serve(settings, Path(logs) if logs else settings.bench_folder / "log")
+        claim = reach.claim(settings, _say)
+        try:
+            _serve(settings, Path(logs) if logs else settings.bench_folder / "log")
+        finally:
+            claim.release()
     return 0
 
 
@@ -61,10 +66,14 @@ def _serve(settings: Settings, logs: Path) -> None:
         crew.watch(keeper.fileno(), keeper.handle)
         for part in (_warden(life), BENCH, *WORKERS):
             crew.add(part)
-        while not crew.is_stopping:
+        is_taken = False
+        while not (crew.is_stopping or is_taken):
             crew.turn()
+            is_taken = crew.last_code(BENCH.name) == TAKEN_OVER
         crew.stop([BENCH.name], BENCH_STOP_SECONDS)
         crew.stop([part.name for part in WORKERS], WORKER_STOP_SECONDS)
+        if is_taken:
+            raise InfrastructureError(f"another machine runs host {settings.host} now")
     finally:
         keeper.close()
         crew.stop([WARDEN], WORKER_STOP_SECONDS)
