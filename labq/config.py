@@ -50,6 +50,8 @@ class Settings(BaseModel):
     server_url: str = ""
     credential: str = ""
     host_lost_after: float = Field(default=1800.0, gt=0)
+    lock_folder: Path | None = None
+    lock_wait: float = Field(default=30.0, ge=0)
     device_types_path: str = ""
     file_folders: str = ""
     cache_bytes: int = 20 * 1024**3
@@ -66,6 +68,7 @@ class Settings(BaseModel):
     deploy_slots: int = 0
     download_slots: int = 0
     fastboot_slots: int = 0
+    worker_stuck_seconds: float = 30.0
     statsd_host: str = ""
     statsd_port: int = 8125
     sentry_dsn: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 
@@ -117,6 +118,10 @@ class Bench:
     def has(self, connection: int) -> bool:
         """Tell whether a worker's connection is open."""
         return connection in self._desks
+
+    def steps_of_workers(self) -> dict[int, int]:
+        """Return how many steps each worker process has in hand, those left out that were fenced."""
+        return Counter(desk.pid for desk in self._desks.values() if not desk.is_fenced)
 
     def _look(self) -> None:
         if self._check:

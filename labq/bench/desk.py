@@ -47,6 +47,7 @@ class Desk:
     def __init__(self, number: int, writer: asyncio.StreamWriter) -> None:
         self.number = number
         self.run: int | None = None
+        self.pid = 0
         self.is_fenced = False
         self._writer = writer
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +77,7 @@ class Desk:
             begin = load_request(await reader.readuntil(b"\n"))
             if not isinstance(begin, Begin):
                 raise InfrastructureError("the first message is not begin")
+            self.pid = begin.pid
             office.register(self, begin)
             while True:
                 self._take(load_request(await reader.readuntil(b"\n")), office)

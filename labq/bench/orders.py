@@ -10,6 +10,7 @@ from typing import cast
 import redis
 
 from labq import streams
+from labq.domain.deadline import monotonic
 from labq.domain.errors import InvalidInputError
 from labq.domain.orders import Order
 
@@ -23,15 +24,22 @@ Take = Callable[[list[tuple[str, Order | None]]], object]
 
 
 class OrderReader:
-    """Gives batches of (stream id, order) to `take`; None stands for an order that is none."""
+    """Gives batches of (stream id, order) to `take`; None stands for an order that is none.
 
-    def __init__(self, url: str, host: str, last: str, take: Take) -> None:
+    `returned` is told for how many seconds Redis was away, when it answers again.
+    """
+
+    def __init__(
+        self, url: str, host: str, last: str, take: Take, *, returned: Callable[[float], object]
+    ) -> None:
         self._client = redis.Redis.from_url(
             url, protocol=2, socket_timeout=BLOCK_MS / 1000 + 5, socket_connect_timeout=2
         )
         self._stream = streams.orders_stream(host)
         self._last = last
         self._take = take
+        self._returned = returned
+        self._away_since: float | None = None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
 
@@ -47,12 +55,19 @@ class OrderReader:
         while not self._is_over.is_set():
             try:
                 self._read()
+                self._note_return()
             except redis.RedisError as error:
                 log.warning("orders cannot be read: %s", error)
+                self._away_since = self._away_since or monotonic()
                 self._is_over.wait(RETRY_SECONDS)
             except Exception:
                 log.exception("reading orders failed")
                 self._is_over.wait(RETRY_SECONDS)
+
+    def _note_return(self) -> None:
+        if self._away_since is not None:
+            away, self._away_since = monotonic() - self._away_since, None
+            self._returned(away)
 
     def _read(self) -> None:
         answer = self._client.xread({self._stream: self._last}, count=BATCH, block=BLOCK_MS)

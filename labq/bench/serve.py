@@ -26,6 +26,7 @@ from labq.bench.host import Host
 from labq.bench.intake import Intake
 from labq.bench.limits import Limits
 from labq.bench.load_watch import LoadWatch
+from labq.bench.minder import Minder
 from labq.bench.orders import OrderReader
 from labq.bench.outbox import Outbox
 from labq.bench.recovery import recover
@@ -95,6 +96,7 @@ async def _serve(settings: Settings, folder: HostFolder) -> bool:
     host = Host(settings, folder, Disk(loop), outbox, shipper, keeper, _limits(settings, folder))
     bench = Bench(host)
     intake = Intake(bench)
+    minder = Minder(settings, bench.steps_of_workers)
     await recover(bench, keeper.entries())
     loop.add_reader(exits, _take_exit, bench, exits)
     reader = OrderReader(
@@ -102,9 +104,10 @@ async def _serve(settings: Settings, folder: HostFolder) -> bool:
         settings.host,
         intake.last,
         lambda entries: loop.call_soon_threadsafe(intake.put, entries),
+        returned=lambda seconds: loop.call_soon_threadsafe(minder.redis_is_back, seconds),
     )
     server = await _listening(settings, bench)
-    is_taken = await _work(bench, intake, reader)
+    is_taken = await _work(bench, intake, reader, minder)
     server.close()
     shipper.stop(LAST_WORDS_SECONDS)
     host.disk.stop()
@@ -155,7 +158,7 @@ async def _listening(settings: Settings, bench: Bench) -> asyncio.Server:
     return server
 
 
-async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> bool:
+async def _work(bench: Bench, intake: Intake, reader: OrderReader, minder: Minder) -> bool:
     """Serve until a signal: SIGTERM and SIGINT end all runs, SIGHUP leaves them to the next bench.
 
     All runs end also when another machine runs the host; returns whether that is so.
@@ -169,7 +172,7 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader) -> bool:
     ):
         loop.add_signal_handler(number, _settle, over, ends_runs)
     watch = LoadWatch(bench)
-    works = (intake.run(), watch.run(), _report(bench, intake, watch))
+    works = (intake.run(), watch.run(), minder.run(), _report(bench, intake, watch, minder))
     tasks = [loop.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(_stop_on_error)
@@ -207,12 +210,14 @@ def _stop_on_error(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
 
 
-async def _report(bench: Bench, intake: Intake, watch: LoadWatch) -> None:
+async def _report(bench: Bench, intake: Intake, watch: LoadWatch, minder: Minder) -> None:
     """Report on change, and every few seconds; more often while a run is idle."""
     boot, number = secrets.token_hex(8), 0
     while True:
         number += 1
-        report = replace(_view(bench, intake, boot, number), load=watch.report())
+        report = replace(
+            _view(bench, intake, boot, number), load=watch.report(), parts=minder.parts
+        )
         bench.host.shipper.report(report)
         is_idle = any(run.state is HoldState.IDLE for run in report.runs)
         await asyncio.sleep(COALESCE_SECONDS)

@@ -84,7 +84,7 @@ def report_problems(report: Report) -> Iterator[Problem]:
     yield from _moment("at", report.at)
     for name in ("boot", "order", "generation", "version"):
         yield from _text(name, getattr(report, name), MOST_CHANNEL_BYTES)
-    for name in ("runs", "slots", "waits"):
+    for name in ("runs", "slots", "waits", "parts", "notices"):
         if (count := len(getattr(report, name))) > MOST_RUNS:
             yield Problem(name, f"{count} entries; at most {MOST_RUNS} are read")
     for run in report.runs:

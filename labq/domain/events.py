@@ -166,13 +166,24 @@ class LoadReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartReport:
+    """A process of the host's supervisor: how often it was started again, why the last time."""
+
+    name: str
+    is_running: bool
+    restarts: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The bench's view of its host, sent on change and every 5 s; never stored, never sequenced.
 
     It is judged only when the server has applied events up to `sequence`, and only when
     `generation` is the current one. `order` is the id of the last order read (stream id), `config`
     the revision of the last configuration taken up. `protocol` and `oldest_protocol`: what the host
-    speaks, and the oldest that it understands.
+    speaks, and the oldest that it understands. `parts` are its processes, `notices` say in words
+    what keeps it from working as it should.
     """
 
     boot: str
@@ -189,6 +200,8 @@ class Report:
     config: int = 0
     protocol: int = 1
     oldest_protocol: int = 1
+    parts: tuple[PartReport, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

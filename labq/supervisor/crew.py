@@ -38,6 +38,20 @@ class _Member:
     failures: int = 0
     due: float | None = None
     code: int = 0
+    count: int = 0
+    reason: str = ""
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """A process of a crew: how often it was started again, and why the last time."""
+
+    name: str
+    pid: int | None
+    restarts: int
+    reason: str
+    seconds: float
 
 
 class Crew:
@@ -50,6 +64,7 @@ class Crew:
         self._say = say
         self._adopts = adopts
         self._members: dict[str, _Member] = {}
+        self._leaving: dict[int, int] = {}
         self._handlers: dict[int, Callable[[], None]] = {}
         self._poll = select.epoll()
         self._stops = 0
@@ -59,6 +74,10 @@ class Crew:
     def is_stopping(self) -> bool:
         """Return whether a signal asked for the end."""
         return self._stops > 0
+
+    def ask_to_stop(self) -> None:
+        """Ask for the end as a signal does."""
+        self._stops += 1
 
     def watch(self, file: int, handle: Callable[[], None]) -> None:
         """Call `handle` whenever `file` is readable."""
@@ -82,6 +101,45 @@ class Crew:
     def is_running(self, name: str) -> bool:
         """Return whether the process runs at this moment."""
         return name in self._members and self._members[name].pid is not None
+
+    def states(self) -> list[PartState]:
+        """Return how the processes are that are kept running."""
+        now = monotonic()
+        return [
+            PartState(name, one.pid, one.count, one.reason, now - one.started)
+            for name, one in self._members.items()
+            if one.restarts
+        ]
+
+    @property
+    def leaving(self) -> list[int]:
+        """Return the processes that were replaced and still have something to finish."""
+        return list(self._leaving)
+
+    def renew(self, work: Work, reason: str, number: Signals) -> None:
+        """Start a process again, as `work` from now on: `number` asks the present one to end."""
+        member = self._members[work.name]
+        member.work, member.asked = work, reason
+        if member.pid is None:
+            member.due = monotonic()
+        else:
+            self._signal(member, number)
+
+    def replace(self, work: Work, reason: str, number: Signals) -> None:
+        """Start a process beside the present one, which `number` asks to finish and end."""
+        member = self._members[work.name]
+        if member.pid is not None and member.watch is not None:
+            self._leaving[member.pid] = member.watch
+            self._signal(member, number)
+        member.work, member.pid, member.watch = work, None, None
+        self._count(member, reason)
+        self._start(member)
+
+    def end_leaving(self, pids: Iterable[int]) -> None:
+        """Kill processes that were replaced."""
+        for pid in set(pids) & set(self._leaving):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, Signals.SIGKILL)
 
     def last_code(self, name: str) -> int:
         """Return the exit code with which the process ended last, 0 before it ended."""
@@ -180,22 +238,36 @@ class Crew:
 
     def _reap(self) -> None:
         running = {member.pid: member for member in self._members.values() if member.pid}
-        for pid, status in _ended(None if self._adopts else list(running)):
+        for pid, status in _ended(None if self._adopts else [*running, *self._leaving]):
             if pid in running:
                 self._note_end(running[pid], os.waitstatus_to_exitcode(status))
+            elif pid in self._leaving:
+                self._forget(self._leaving.pop(pid))
 
     def _note_end(self, member: _Member, code: int) -> None:
         # What the process left behind in its group ends with it.
         self._signal(member, Signals.SIGKILL)
         if member.watch is not None:
-            self._poll.unregister(member.watch)
-            os.close(member.watch)
+            self._forget(member.watch)
         member.pid, member.watch, member.code = None, None, code
         if member.restarts and not self.is_stopping:
             self._plan_restart(member)
 
+    def _forget(self, watch: int) -> None:
+        self._poll.unregister(watch)
+        os.close(watch)
+
+    def _count(self, member: _Member, reason: str) -> None:
+        member.count, member.reason, member.asked = member.count + 1, reason, ""
+        self._say(f"{member.work.name} is started again: {reason}")
+
     def _plan_restart(self, member: _Member) -> None:
         now = monotonic()
+        if member.asked:
+            member.due = now
+            self._count(member, member.asked)
+            return
+        member.count, member.reason = member.count + 1, describe(member.code)
         if now - member.started >= WELL_SECONDS:
             member.failures = 0
         pause = pause_before(member.failures)

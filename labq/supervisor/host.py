@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from signal import Signals
 
@@ -12,9 +13,11 @@ from labq.bench.serve import TAKEN_OVER
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError, InfrastructureError
 from labq.supervisor import joined, reach, remains, sole
+from labq.supervisor.control import Control
 from labq.supervisor.crew import Crew
 from labq.supervisor.keeper import Keeper
 from labq.supervisor.processes import Part
+from labq.supervisor.restarts import answer
 
 BENCH = Part(name="bench", entry="labq.bench.serve:main")
 WARDEN = "warden"
@@ -62,8 +65,12 @@ def _serve(settings: Settings, logs: Path) -> None:
         _say(f"processes of a supervisor before this one cannot be killed: {left}")
     crew = Crew(logs, _say, adopts=False)
     keeper = Keeper(folder)
+    control = Control(
+        folder, partial(answer, crew, {part.name: part for part in (BENCH, *WORKERS)})
+    )
     try:
         crew.watch(keeper.fileno(), keeper.handle)
+        crew.watch(control.fileno(), control.handle)
         for part in (_warden(life), BENCH, *WORKERS):
             crew.add(part)
         is_taken = False
@@ -74,7 +81,9 @@ def _serve(settings: Settings, logs: Path) -> None:
         crew.stop([part.name for part in WORKERS], WORKER_STOP_SECONDS)
         if is_taken:
             raise InfrastructureError(f"another machine runs host {settings.host} now")
+        crew.end_leaving(crew.leaving)
     finally:
+        control.close()
         keeper.close()
         crew.stop([WARDEN], WORKER_STOP_SECONDS)
         remains.end_life(life)

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from typing_extensions import override
 
@@ -57,12 +57,15 @@ class Part(Work):
     arguments: tuple[str, ...] = ()
     stop_signal: Signals = Signals.SIGTERM
     death_signal: Signals = Signals.SIGKILL
+    is_fresh: bool = False
+    """Whether its code is read from disk anew: after an upgrade, at the price of shared memory."""
 
     @override
     def run(self) -> int:
-        module, _, function = self.entry.partition(":")
-        code = getattr(importlib.import_module(module), function)(*self.arguments)
-        return code if isinstance(code, int) else 0
+        if self.is_fresh:
+            words = ("-m", "labq.supervisor.fresh", self.name, self.entry, *self.arguments)
+            os.execv(sys.executable, (sys.executable, *words))  # noqa: S606 - a shell would be in the way
+        return call(self.entry, self.arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +102,19 @@ def start(work: Work, log: Path) -> int:
     return pid
 
 
-def adopt_orphans() -> None:
-    """Become the parent of every process below this one whose own parent ends."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+def call(entry: str, arguments: Sequence[str]) -> int:
+    """Call a part's function and return its exit code."""
+    module, _, function = entry.partition(":")
+    code = getattr(importlib.import_module(module), function)(*arguments)
+    return code if isinstance(code, int) else 0
 
 
-def _run(work: Work, log: Path, parent: int) -> None:
-    """Be the new process; never returns, so that nothing of the supervisor runs twice."""
+def run_as(name: str, work: Callable[[], int]) -> NoReturn:
+    """Do the work of a process under its name, and end with its exit code."""
+    _LIBC.prctl(PR_SET_NAME, f"labq:{name}".encode()[:15], 0, 0, 0)
     code = CRASHED
     try:
-        _separate(work, log, parent)
-        code = work.run()
+        code = work()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except KeyboardInterrupt:
@@ -122,6 +127,21 @@ def _run(work: Work, log: Path, parent: int) -> None:
     finally:
         _flush()
         os._exit(code)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one whose own parent ends."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _run(work: Work, log: Path, parent: int) -> None:
+    """Be the new process; never returns, so that nothing of the supervisor runs twice."""
+
+    def _work() -> int:
+        _separate(work, log, parent)
+        return work.run()
+
+    run_as(work.name, _work)
 
 
 def _flush() -> None:
@@ -140,7 +160,6 @@ def _separate(work: Work, log: Path, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     _prctl(PR_SET_PDEATHSIG, work.death_signal)
-    _LIBC.prctl(PR_SET_NAME, f"labq:{work.name}".encode()[:15], 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
     _redirect(log)

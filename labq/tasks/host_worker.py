@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from labq.config import load
 from labq.domain.plan import Queue
 from labq.queue import queue_name
-from labq.tasks import boot, collect, deploy, download, test
+from labq.tasks import boot, canary, collect, deploy, download, test
 from labq.tasks.worker import serve
 
 GROUPS: Mapping[str, tuple[Queue, ...]] = {
@@ -15,7 +15,7 @@ GROUPS: Mapping[str, tuple[Queue, ...]] = {
     "tests": (Queue.TEST,),
     "collect": (Queue.COLLECT,),
 }
-TASKS = tuple(module.__name__ for module in (download, deploy, boot, test, collect))
+TASKS = tuple(module.__name__ for module in (download, deploy, boot, test, collect, canary))
 
 
 def main(group: str) -> int:

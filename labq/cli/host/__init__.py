@@ -13,7 +13,12 @@ COMMANDS = (
     Entry("enroll", "labq.cli.host.enroll", "Let a machine join as a host."),
     Entry("join", "labq.cli.host.join", "Make this machine a host of a server."),
     Entry("sweep", "labq.cli.host.sweep", "Measure how much a host stands at once."),
+    Entry("renew", "labq.cli.host.renew", "Give this machine's host new secrets."),
+    Entry("revoke", "labq.cli.host.revoke", "Cut a host off."),
+    Entry("certificate", "labq.cli.host.certificate", "Make Redis a certificate that hosts trust."),
     Entry("run", "labq.cli.host.run", "Run this machine as a host."),
+    Entry("restart", "labq.cli.host.restart", "Start parts of this host again; runs go on."),
+    Entry("stop", "labq.cli.host.stop", "End this machine's host and its runs."),
 )
 
 
