@@ -1,9 +1,10 @@
-"""Placeholders in commands of a device: `{FOLDER}`, `{TFTP_DIR}` and `{<LABEL>}` of an image."""
+"""Placeholders in commands of a device: `{FOLDER}`, `{TFTP_DIR}`, `{PYTHON}`, `{<LABEL>}` of an image."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ _NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 def values(folder: Path, tftp: Path, remembered: Mapping[str, object]) -> dict[str, str]:
     """Return what stands for which name; images are what a step remembered as `images`."""
     images = remembered.get("images")
-    found = {"FOLDER": str(folder / "files"), "TFTP_DIR": str(tftp)}
+    found = {"FOLDER": str(folder / "files"), "PYTHON": sys.executable, "TFTP_DIR": str(tftp)}
     if isinstance(images, Mapping):
         found |= {str(label).upper(): str(path) for label, path in images.items()}
     return found

@@ -32,7 +32,7 @@ def _set_hosts_address(
     "--devices",
     default="",
     metavar="KIND=N,...",
-    help="Virtual devices to have: uml, shell, qemu, uboot.",
+    help="Virtual devices to have: uml, shell, qemu, uboot, fastboot.",
 )
 @click.option(
     "--conductors",

@@ -13,6 +13,7 @@ from labq.actions.method import Method
 from labq.domain.errors import Problem
 from labq.jobdef import submission
 from labq.jobdef.device import METHOD_KEYS, DeviceSpec
+from labq.jobdef.fastboot_part import fastboot_part
 from labq.jobdef.source import describe_path
 from labq.jobdef.spec import COMMON_NAMESPACE, ActionBlock, JobSpec
 
@@ -148,7 +149,7 @@ def _method_part(device: DeviceSpec, kind: str, name: str) -> Mapping[str, objec
     keys = METHOD_KEYS.get(name, (name,)) if kind == "deploy" else (name,)
     for key in keys:
         if key in methods:
-            return methods[key]
+            return fastboot_part(device) if key == "fastboot" else methods[key]
     if not keys:
         return {}
     known = ", ".join(sorted(methods)) or "none"

@@ -58,7 +58,7 @@ def _prepare(settings: Settings, devices: str, admin_file: Path) -> None:
                 session,
                 host=settings.host,
                 address=settings.host_address,
-                devices=virtual.devices(devices, cache_folder()),
+                devices=virtual.devices(devices, cache_folder(), settings.state),
             )
             known = read_admin(admin_file)
             admin = bootstrap.find_admin(session, known, now=datetime.now(UTC))

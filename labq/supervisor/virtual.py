@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from labq.domain.errors import ConfigurationError, InfrastructureError
 from labq.services.bootstrap import NewDevice
 
 MOST_OF_A_KIND = 1000
+FASTBOOT_PORT = 5554
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ KINDS = (
     Kind("uml", "uml", "linux.uml", "uml"),
     Kind("qemu", "qemu", "qemu-system-x86_64", "qemu-x86"),
     Kind("uboot", "qemu-uboot", "qemu-system-aarch64", "qemu-arm", "arm64/u-boot.bin"),
+    Kind("fastboot", "fastboot-board", "fastboot", "fastboot"),
 )
 
 
@@ -64,14 +67,25 @@ def check_programs(text: str, cache: Path) -> None:
             )
 
 
-def devices(text: str, cache: Path) -> list[NewDevice]:
+def devices(text: str, cache: Path, state: Path) -> list[NewDevice]:
     """Return the devices that `text` asks for, numbered from 1 in each kind."""
     counts = parse(text)
     return [
-        NewDevice(f"{kind.name}-{number}", kind.device_type, _device_file(kind, cache))
+        NewDevice(
+            f"{kind.name}-{number}",
+            kind.device_type,
+            _device_file(kind, cache, loopback_address(state, number)),
+        )
         for kind in _asked(counts)
         for number in range(1, counts[kind.name] + 1)
     ]
+
+
+def loopback_address(state: Path, number: int) -> str:
+    """Return an address for a device that listens: its own, and that of no other labq here."""
+    digest = hashlib.sha256(f"{state.resolve()}/{number}".encode()).digest()
+    second, third, fourth = (1 + byte % 254 for byte in digest[:3])
+    return f"127.{second}.{third}.{fourth}:{FASTBOOT_PORT}"
 
 
 def with_cached_programs(path: str, cache: Path) -> str:
@@ -91,8 +105,10 @@ def _asked(counts: dict[str, int]) -> Iterable[Kind]:
     return (kind for kind in KINDS if counts.get(kind.name))
 
 
-def _device_file(kind: Kind, cache: Path) -> str:
+def _device_file(kind: Kind, cache: Path, address: str) -> str:
     extends = f"{{% extends '{kind.device_type}.jinja2' %}}\n"
+    if kind.name == "fastboot":
+        return f"{extends}{{% set fastboot_address = '{address}' %}}\n"
     if not kind.image:
         return extends
     image = str(cache / "images" / kind.image).replace("\\", "\\\\").replace("'", "\\'")

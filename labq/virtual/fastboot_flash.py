@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from labq.hw.sparse import MAGIC, SparseError, write_out
 SLOTTED = ("boot", "dtbo", "system", "vbmeta", "vendor", "vendor_boot")
 PLAIN = ("cache", "ptable", "recovery", "rootfs", "super", "userdata")
 _SPARSE = MAGIC.to_bytes(4, "little")
-_SLOT = re.compile(r"(.+)_([ab])")
 
 
 class RefusedError(Exception):
@@ -27,10 +25,17 @@ class Flash:
     folder: Path
     partition_bytes: int
     has_slots: bool
-    slot: str = "a"
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def slot(self) -> str:
+        """Return the slot that is booted; it outlives a power cycle."""
+        try:
+            return self._slot_file.read_text()
+        except FileNotFoundError:
+            return "a"
 
     def write(self, partition: str, data: memoryview) -> None:
         """Write an image; one that begins as a sparse image does must be a whole one."""
@@ -53,7 +58,7 @@ class Flash:
         """Choose the slot that is booted."""
         if not self.has_slots or slot not in ("a", "b"):
             raise RefusedError(f"no such slot: {slot}")
-        self.slot = slot
+        self._slot_file.write_text(slot)
 
     def boot_image(self) -> Path | None:
         """Return the partition that boots, None while nothing is in it."""
@@ -69,6 +74,10 @@ class Flash:
         for name in self._names():
             yield f"partition-size:{name}", f"{self.partition_bytes:#x}"
             yield f"partition-type:{name}", "raw"
+
+    @property
+    def _slot_file(self) -> Path:
+        return self.folder.with_name("slot")
 
     def _write_plain(self, path: Path, data: memoryview) -> None:
         if len(data) > self.partition_bytes:

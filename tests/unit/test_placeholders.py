@@ -23,4 +23,4 @@ def test_words_of_an_argument_list_are_not_quoted():
 
 
 def test_what_was_remembered_may_be_nonsense():
-    assert values(Path("/r"), Path("/t"), {"images": 5}).keys() == {"FOLDER", "TFTP_DIR"}
+    assert values(Path("/r"), Path("/t"), {"images": 5}).keys() == {"FOLDER", "PYTHON", "TFTP_DIR"}

@@ -186,7 +186,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         [
             {"deploy": {"to": "tmpfs", "images": {}}},
             {"deploy": {"to": "tmpfs", "images": {"a": {"url": ""}}, "timeouts": {"x": 5}}},
-            {"boot": {"method": "fastboot"}},
+            {"boot": {"method": "depthcharge"}},
             {"test": {"definitions": [INLINE, INLINE]}},
         ],
         context={"arch": "m68k", "lava_test_results_dir": "/results"},

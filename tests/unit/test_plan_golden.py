@@ -19,7 +19,13 @@ from labq.jobdef.plan import build_plan
 from labq.plans import digest, dump_plan, load_plan
 from tests.unit import jobs
 
-TYPES = {"qemu": "qemu", "uboot": "qemu-uboot", "uml": "uml", "shell": "shell"}
+TYPES = {
+    "qemu": "qemu",
+    "uboot": "qemu-uboot",
+    "uml": "uml",
+    "shell": "shell",
+    "fastboot": "fastboot-board",
+}
 
 
 def plan(name: str) -> Plan:

@@ -1,5 +1,5 @@
 """Deploy methods: how images and the overlay come to a device."""
 
-from labq.actions.deploy import download, tftp, tmpfs
+from labq.actions.deploy import download, fastboot, tftp, tmpfs
 
-METHODS = (tmpfs.METHOD, tftp.METHOD, download.METHOD)
+METHODS = (tmpfs.METHOD, tftp.METHOD, download.METHOD, fastboot.METHOD)

@@ -16,6 +16,7 @@ OPTIONAL_PROGRAMS = (
     ("qemu-system-x86_64", "virtual x86 devices", "deploy/system-programs qemu-x86"),
     ("qemu-system-aarch64", "virtual arm64 devices and U-Boot", "deploy/system-programs qemu-arm"),
     ("linux.uml", "user-mode Linux devices", "deploy/system-programs uml"),
+    ("fastboot", "deploys and boots by fastboot", "deploy/system-programs fastboot"),
     ("git", "test definitions from git", "deploy/system-programs git"),
 )
 

@@ -1,0 +1,152 @@
+"""Deploy `fastboot`: push images into the partitions of a device that is in fastboot mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from labq.actions.method import Method
+from labq.actions.parameters import Artifact, BootParameters, Parameters
+from labq.actions.steps.bring import bring_overlay
+from labq.actions.steps.dictionary import texts
+from labq.actions.steps.download import Download
+from labq.actions.steps.ext_image import apply_overlay
+from labq.actions.steps.fastboot import Client, check_device, client_of, enter
+from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
+from labq.actions.steps.work import Work
+from labq.domain.errors import Problem
+from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
+
+NO_FLASH_BOOT = "no-flash-boot"
+_REBOOTS: Mapping[str, tuple[str, ...]] = {
+    "fastboot-reboot": ("reboot",),
+    "fastboot-reboot-bootloader": ("reboot", "bootloader"),
+    "fastboot-reboot-fastboot": ("reboot", "fastboot"),
+}
+
+
+class FastbootImage(Artifact):
+    """One image, flashed to the partition that its label names.
+
+    With `apply-overlay` the tests are written into its ext file system; `sparse` says that the
+    device then gets it as a sparse image. `reboot` is done after it was flashed.
+    """
+
+    apply_overlay: bool = Field(default=False, alias="apply-overlay")
+    root_partition: int | None = None
+    sparse: bool = True
+    overlays: dict[str, object] = Field(default_factory=dict)
+    reboot: (
+        Literal[
+            "hard-reset",
+            "fastboot-reboot",
+            "fastboot-reboot-bootloader",
+            "fastboot-reboot-fastboot",
+        ]
+        | None
+    ) = None
+
+
+class FastbootParameters(Parameters):
+    """The block of `to: fastboot`; `docker` changes nothing, the host's client is used."""
+
+    images: dict[str, FastbootImage] = Field(min_length=1)
+    docker: dict[str, object] | None = None
+
+
+def check(parameters: FastbootParameters, device: Mapping[str, object]) -> list[Problem]:
+    """Name what the device lacks, and what labq cannot do with an image."""
+    problems = list(check_device(device))
+    for label, image in parameters.images.items():
+        path = f"images.{label}"
+        if image.root_partition is not None:
+            text = "the overlay cannot be written into a partition of a disk image by this labq"
+            problems.append(Problem(path=f"{path}.root_partition", message=text))
+        if image.overlays:
+            text = "not supported by this labq; use apply-overlay for the tests"
+            problems.append(Problem(path=f"{path}.overlays", message=text))
+        if image.reboot == "hard-reset" and not device.get("can_reset"):
+            text = "the device has no hard_reset"
+            problems.append(Problem(path=f"{path}.reboot", message=text))
+    return problems
+
+
+def fetch(session: Session, parameters: FastbootParameters) -> None:
+    """Fetch the images and write the overlay into those that ask for it.
+
+    All that needs no device is done here: the deploy itself owns a core of the host.
+    """
+    work = Work(session)
+    folder = session.folder / session.step.namespace
+    with work.block("fastboot-deploy", closes=False):
+        fetch_all(
+            work,
+            {
+                label: Download(artifact=image, folder=folder / label, writable=image.apply_overlay)
+                for label, image in parameters.images.items()
+            },
+        )
+        entries = bring_overlay(work, fetch=False)
+        paths = images(session, FETCHED)
+        for label, image in parameters.images.items():
+            if image.apply_overlay and entries:
+                paths[label] = apply_overlay(work, entries, paths[label], is_sparse=image.sparse)
+        remember_images(session, {label: str(path) for label, path in paths.items()})
+
+
+def run(session: Session, parameters: FastbootParameters) -> None:
+    """Bring the device into fastboot mode and flash one image after the other."""
+    work = Work(session)
+    with work.block("fastboot-deploy", opens=False):
+        if parameters.docker is not None:
+            work.info("the fastboot client of this host is used, not the one in the container")
+        enter(work, BootParameters())
+        client = client_of(work)
+        paths = images(session)
+        with work.action("fastboot-flash-order-action"):
+            for label in _in_order(session.step.device, parameters.images):
+                _flash(client, label, paths[label])
+                _reboot(client, parameters.images[label].reboot)
+
+
+def _in_order(device: Mapping[str, object], labels: Iterable[str]) -> list[str]:
+    """Return the labels in the device's order, those that it does not name after them."""
+    wanted = list(labels)
+    order = [label for label in texts(device.get("flash_cmds_order")) if label in wanted]
+    return list(dict.fromkeys([*order, *wanted]))
+
+
+def _flash(client: Client, label: str, path: Path) -> None:
+    if label == "boot" and NO_FLASH_BOOT in texts(client.work.session.step.device.get("sequence")):
+        client.work.info("image boot is not flashed: the device boots it from memory")
+        return
+    client.run("fastboot-flash-action", *_flash_words(label), str(path))
+
+
+def _flash_words(label: str) -> tuple[str, ...]:
+    if label == "update":
+        return ("update",)
+    # Several images for the one partition cdt are told apart behind a colon.
+    return ("flash", "cdt" if label.startswith("cdt:") else label)
+
+
+def _reboot(client: Client, reboot: str | None) -> None:
+    if reboot == "hard-reset":
+        enter(client.work, BootParameters())
+    elif reboot is not None:
+        client.run(reboot, *_REBOOTS[reboot])
+
+
+METHOD = Method(
+    name="fastboot",
+    parameters=FastbootParameters,
+    kind=StepKind.DEPLOY,
+    queue=Queue.FASTBOOT,
+    run=run,
+    download=fetch,
+    check=check,
+)
