@@ -50,7 +50,7 @@ def _fastboot_devices(session: Session) -> dict[str, int]:
         .where(or_(*(text.ilike("%fastboot%") for text in texts)))
         .group_by(Device.host)
     )
-    return dict(session.execute(query).tuples().all())
+    return {host: count for host, count in session.execute(query)}  # noqa: C416 - rows are typed so
 
 
 def _count(number: int, noun: str) -> str:

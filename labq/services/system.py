@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from labq.domain.states import HostHealth, HostState, JobState
-from labq.models.control import Leader, RejectedEvent
+from labq.models.control import Leader, Refusal
 from labq.models.host import Host
 from labq.models.job import Job
 
@@ -70,9 +70,9 @@ def find_load(session: Session) -> Load:
         .where(Job.state.not_in((JobState.SUBMITTED, JobState.FINISHED)))
         .scalar_subquery()
     )
-    rejected = select(func.count()).select_from(RejectedEvent).scalar_subquery()
+    rejected = select(func.coalesce(func.sum(Refusal.entries), 0)).scalar_subquery()
     row = session.execute(select(submitted, active, rejected)).one()
-    return Load(submitted=row[0], active=row[1], rejected_events=row[2])
+    return Load(submitted=row[0], active=row[1], rejected_events=int(row[2]))
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

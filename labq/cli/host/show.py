@@ -34,6 +34,10 @@ FIELDS = (
     "timeout_scales",
     "overloaded",
     "load",
+    "enrolment",
+    "trusts_until",
+    "refused",
+    "refused_reason",
 )
 SLOT_COLUMNS = (
     Column("SLOTS", "queue"),
@@ -66,6 +70,7 @@ def show_host(host: Row) -> None:
         "config": _pairs(host["config"]),
         "timeout_scales": _pairs(host["timeout_scales"]),
         "load": _load(host["load"]),
+        **_enrolment(host["enrolment"]),
     }
     show_fields(shown, FIELDS)
     if host["slots"]:
@@ -73,6 +78,17 @@ def show_host(host: Row) -> None:
         click.echo(f"\n{table(rows, SLOT_COLUMNS)}")
     for warning in host["warnings"]:
         note(f"warning: {warning}")
+
+
+def _enrolment(found: Row | None) -> Row:
+    if found is None:
+        return {"enrolment": None}
+    text = {
+        "invited": f"invited, code good until {found['code_expires_at']}",
+        "joined": f"joined {found['joined_at']} from {found['joined_from']}",
+        "revoked": f"cut off {found['revoked_at']}",
+    }[found["stage"]]
+    return {"enrolment": text, "trusts_until": found["ca_expires_at"]}
 
 
 def _load(load: Row) -> str | None:

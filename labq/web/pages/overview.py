@@ -50,7 +50,7 @@ def _counts(types: Iterable[DeviceTypeRow]) -> dict[str, int]:
 
 def _alarms(load: Load) -> Iterator[str]:
     if load.rejected_events:
-        yield f"{load.rejected_events} events of hosts could not be applied and were set aside."
+        yield f"{load.rejected_events} entries that hosts sent were refused: see the hosts' warnings."
 
 
 def _troubled(call: Call) -> Iterator[DeviceRow]:
