@@ -13,6 +13,7 @@ from labq.models.base import Json
 from labq.models.host import Host
 
 MOST_WAITS = 200
+MOST_PARTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,18 @@ def note(host: Host, report: Report, now: datetime) -> None:
         }
         for wait in report.waits[:MOST_WAITS]
     }
+    load["parts"] = [asdict(part) for part in report.parts[:MOST_PARTS]]
+    load["notices"] = list(report.notices[:MOST_PARTS])
     if load != host.load:
         host.load = load
 
 
 def is_news(before: Report | None, report: Report) -> bool:
-    """Tell whether a report should be noted sooner than others: overload, configuration, waits."""
+    """Tell whether a report should be noted sooner than others: overload, configuration, waits, version."""
     if before is None:
         return True
-    return _gist(before) != _gist(report)
+    is_upgraded = before.boot != report.boot
+    return is_upgraded or _gist(before) != _gist(report)
 
 
 def find_wait(session: Session, host: str, run: int) -> SlotWait | None:
@@ -75,4 +79,4 @@ def _gist(report: Report) -> tuple[object, ...]:
     is_overloaded = report.load is not None and report.load.is_overloaded
     preset = report.load.preset if report.load else ""
     waits = tuple((wait.run, wait.queue, wait.ahead) for wait in report.waits)
-    return (is_overloaded, preset, report.config, waits)
+    return (is_overloaded, preset, report.config, waits, report.parts, report.notices)
