@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import corpus, handover, idle, latency, light, logs, machine, overhead
+from tests.benchmarks import (
+    corpus,
+    handover,
+    idle,
+    latency,
+    light,
+    logs,
+    machine,
+    overhead,
+    overload,
+)
 from tests.benchmarks.figures import Figure, say
 
 Measure = Callable[[Path], Iterator[Figure]]
@@ -35,6 +45,7 @@ BENCHMARKS = (
     Benchmark(("log_lag_ms",), logs.measure_lag),
     Benchmark(("job_overhead.qemu",), overhead.measure_qemu),
     Benchmark(("job_overhead.uboot",), overhead.measure_uboot),
+    Benchmark(("overload",), overload.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),
