@@ -1,0 +1,25 @@
+"""`labq host revoke`."""
+
+from __future__ import annotations
+
+import click
+
+from labq.cli.api import connect
+from labq.cli.output import json_option, show_json, wants_json
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def command(name: str) -> None:
+    """Cut the host NAME off (admins): its Redis user, its credential and its code are void at once.
+
+    It is retired, so that it gets no work; runs on it are lost. `labq host enroll` lets a machine
+    join as this host again.
+    """
+    with connect() as api:
+        api.delete(f"/hosts/{name}/enrolment")
+    if wants_json():
+        show_json({"host": name, "revoked": True})
+    else:
+        click.echo(f"host {name} is cut off")
