@@ -14,10 +14,15 @@ def _slots(value: object) -> str:
     return " ".join(f"{kind} {slot['used']}/{slot['limit']}" for kind, slot in value.items())
 
 
+def _stage(value: object) -> str:
+    return str(value["stage"]) if isinstance(value, dict) else "-"
+
+
 COLUMNS = (
     Column("NAME", "name"),
     Column("STATE", "state"),
     Column("HEALTH", "health"),
+    Column("JOINED", "enrolment", _stage),
     Column("LOAD", "is_overloaded", lambda value: "overloaded" if value else "fine"),
     Column("ADDRESS", "address"),
     Column("DEVICES", "devices"),
