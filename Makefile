@@ -1,6 +1,6 @@
 # What a developer runs, and what continuous integration runs. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup programs demo test lint check bench lock
+.PHONY: help setup programs demo test lint check bench chaos lock
 PYTHON_ANY := $(firstword $(shell command -v $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 2>/dev/null) python3)
 BIN := .venv/bin
 TEMPLATES := labq/web/templates
@@ -23,7 +23,7 @@ demo: programs ## Boot a real Linux on a virtual device, run tests, show what ca
 	@$(BIN)/labq demo
 
 test: programs ## Run the whole test suite (ARGS= is given to pytest)
-	@$(PYTHON_ANY) deploy/system-programs chromium
+	@$(PYTHON_ANY) deploy/system-programs chromium faketime
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 lint: setup ## Check style, spelling and templates
@@ -41,6 +41,11 @@ check: lint ## Check style, types, layers, dead code and dependencies
 
 bench: programs ## Measure (ONLY=name measures one figure)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+chaos: programs ## Break running parts and check that nothing is lost (FAULTS= SEED= BREAK=)
+	@$(PYTHON_ANY) deploy/system-programs nft faketime
+	@$(BIN)/python -m tests.chaos $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(BREAK),--break $(BREAK)) $(ARGS)
 
 lock: ## Pin the newest fitting versions of all dependencies
 	@python3 -m venv build/lock && build/lock/bin/pip install --quiet uv

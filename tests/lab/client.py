@@ -50,14 +50,16 @@ class Client:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        tries: int = 2,
     ) -> Answer:
         """Send one request; a kept connection that the server has closed is opened again."""
-        for attempt in (0, 1):
+        for attempt in range(tries):
             try:
                 return self._ask(method, path, body, {**self._headers, **(headers or {})})
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 self.close()
-                if attempt:
+                if attempt + 1 == tries:
                     raise
         raise AssertionError("unreachable")
 

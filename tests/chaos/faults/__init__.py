@@ -1,0 +1,48 @@
+"""The kinds of faults, and how a seed draws from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from tests.chaos.faults.clock import ClockStep
+from tests.chaos.faults.disk import DiskFull
+from tests.chaos.faults.fault import Fault, Kind
+from tests.chaos.faults.network import Cut, Delay, HangUp
+from tests.chaos.faults.power import PowerCut
+from tests.chaos.faults.redis import ClientsKilled, Emptied, Torn
+from tests.chaos.faults.signals import AllKilled, Ended, Killed, Stopped
+
+KINDS: tuple[Kind, ...] = (
+    Killed(),
+    Stopped(),
+    Ended(),
+    AllKilled(),
+    Cut(),
+    Delay(),
+    HangUp(),
+    ClientsKilled(),
+    Emptied(),
+    Torn(),
+    PowerCut(),
+    DiskFull(),
+    ClockStep(),
+)
+LONGEST_WAIT_SECONDS = 2.5
+
+
+def draw(seed: int, count: int) -> Iterator[Fault]:
+    """Yield the faults of a seed, always the same ones."""
+    rng = random.Random(f"faults {seed}")
+    weights = [kind.weight for kind in KINDS]
+    for number in range(1, count + 1):
+        kind = rng.choices(KINDS, weights)[0]
+        target = rng.choice(kind.targets)
+        seconds = rng.uniform(*kind.seconds)
+        wait = rng.uniform(0.0, LONGEST_WAIT_SECONDS)
+        yield Fault(number, kind.name, target, seconds, wait)
+
+
+def find_kind(name: str) -> Kind:
+    """Return the kind of a name."""
+    return next(kind for kind in KINDS if kind.name == name)
