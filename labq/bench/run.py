@@ -17,6 +17,7 @@ from labq.bench.outbox import Outbox
 from labq.bench.run_log import RunLog
 from labq.benchlink.messages import Granted
 from labq.benchlink.records import Kind, Record
+from labq.domain.bounds import MOST_NAME_BYTES, cut, fitted
 from labq.domain.errors import InfrastructureError, LabqError, TestError
 from labq.domain.events import Event, StepBegan
 from labq.domain.plan import Plan
@@ -127,7 +128,7 @@ class BenchRun:
         self, outbox: Outbox, kind: Kind, event: Event, *, number: int = 0, **extra: object
     ) -> Record:
         """Write a durable event to outbox and journal; see `Disk.sync` and `Outbox.show`."""
-        entry = outbox.append(kind, event, extra, number)
+        entry = outbox.append(kind, fitted(event), extra, number)
         self.last_event = entry.sequence
         record = self.record(kind, entry.payload(), number=number)
         if kind is not Kind.RESULT:
@@ -186,14 +187,17 @@ class BenchRun:
 
     def is_reported(self, result: CaseResult, number: int) -> bool:
         """Tell whether an earlier begin of the step has reported this case as often as this one."""
-        mask = self.log.lines.mask
-        test_set = None if result.test_set is None else mask(result.test_set)
-        case = (mask(result.suite), test_set, mask(result.case))
+        test_set = None if result.test_set is None else self._name(result.test_set)
+        case = (self._name(result.suite), test_set, self._name(result.case))
         self._now[case] += 1
         if self._now[case] > self._before[case]:
             return False
         self.emissions.lines[number] = self.log.lines.count
         return True
+
+    def _name(self, text: str) -> str:
+        """Return a name as it stands in events."""
+        return cut(self.log.lines.mask(text), MOST_NAME_BYTES)
 
     def failed(self, error: LabqError) -> None:
         """Tell that the run cannot go on."""

@@ -14,7 +14,7 @@ import redis
 from redis.client import Pipeline
 
 from labq import streams
-from labq.bench.outbox import Outbox
+from labq.bench.outbox import Entry, Outbox
 from labq.domain.deadline import monotonic
 from labq.domain.events import EventBatch, Report
 
@@ -24,6 +24,7 @@ RESEND_SECONDS = 5.0
 MOST_IN_FLIGHT = 8 * 1024 * 1024
 MOST_EVENTS_IN_FLIGHT = 2000
 BATCH = 500
+BATCH_BYTES = 1024 * 1024
 MOST_REPORTS_WAITING = 100
 MOST_CHUNKS_A_ROUND = 8
 
@@ -57,6 +58,7 @@ class Shipper:
         self._cargoes: dict[int, _Cargo] = {}
         self._report: Report | None = None
         self._sent = outbox.confirmed
+        self._entry: bytes | str | None = None
         self._moved = monotonic()
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
@@ -155,14 +157,28 @@ class Shipper:
             time.sleep(COALESCE_SECONDS)
 
     def _look_back(self) -> None:
-        """Send again what was not confirmed for some seconds."""
+        """Send again what was not confirmed for some seconds, unless it still waits in Redis.
+
+        So Redis never has more of a host than is under way, however long the server is away.
+        """
         now = monotonic()
-        if self._sent > self._outbox.confirmed and now - self._moved > RESEND_SECONDS:
+        is_late = self._sent > self._outbox.confirmed and now - self._moved > RESEND_SECONDS
+        if is_late and not self._waits():
             self._sent, self._moved = self._outbox.confirmed, now
         with self._lock:
-            for cargo in self._cargoes.values():
-                if cargo.sent > cargo.stored and now - cargo.moved > RESEND_SECONDS:
+            late = [
+                cargo
+                for cargo in self._cargoes.values()
+                if cargo.sent > cargo.stored and now - cargo.moved > RESEND_SECONDS
+            ]
+        if late and not self._client.xlen(self._log):
+            with self._lock:
+                for cargo in late:
                     cargo.sent, cargo.moved = cargo.stored, now
+
+    def _waits(self) -> bool:
+        """Tell whether the last events that were sent are in Redis still."""
+        return bool(self._entry and self._client.xrange(self._up, self._entry, self._entry))
 
     def _ship_events(self) -> bool:
         """Send what may be seen of the outbox; tell whether there was anything."""
@@ -173,9 +189,8 @@ class Shipper:
             entries = self._outbox.after(self._sent, min(BATCH, room))
             if not entries:
                 return self._sent > before
-            events = tuple(entry.event for entry in entries)
-            batch = EventBatch(first=entries[0].sequence, events=events)
-            self._client.xadd(self._up, {streams.EVENTS_FIELD: streams.dump_event_batch(batch)})
+            entries, text = _fitting(entries)
+            self._entry = self._client.xadd(self._up, {streams.EVENTS_FIELD: text})
             if self._sent == self._outbox.confirmed:
                 self._moved = monotonic()
             self._sent = entries[-1].sequence
@@ -241,6 +256,15 @@ class Shipper:
         with self._lock:
             for cargo in self._cargoes.values():
                 cargo.sent = cargo.stored
+
+
+def _fitting(entries: list[Entry]) -> tuple[list[Entry], bytes]:
+    """Return as many of the events as go into one entry, and the entry."""
+    events = tuple(entry.event for entry in entries)
+    text = streams.dump_event_batch(EventBatch(first=entries[0].sequence, events=events))
+    if len(text) <= BATCH_BYTES or len(entries) == 1:
+        return entries, text
+    return _fitting(entries[: len(entries) // 2])
 
 
 def _sync(path: Path) -> None:

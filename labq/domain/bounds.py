@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from labq.domain.errors import Problem
+from labq.domain.errors import Failure, Problem
 from labq.domain.events import Event, Report, ResultReported, StepBegan, StepEnded
 
 MOST_NAME_BYTES = 1024
@@ -52,6 +52,25 @@ def trimmed(details: Mapping[str, object]) -> dict[str, object]:
     while _length(kept) > KEPT_DETAILS:
         kept.popitem()
     return kept
+
+
+def fitted(event: Event) -> Event:
+    """Return the event as a host may send it, its texts and details cut where they are too long."""
+    match event:
+        case StepEnded(failure=Failure() as failure):
+            message = cut(failure.message, MOST_MESSAGE_BYTES)
+            return replace(event, failure=replace(failure, message=message))
+        case ResultReported():
+            return replace(
+                event,
+                suite=cut(event.suite, MOST_NAME_BYTES),
+                case=cut(event.case, MOST_NAME_BYTES),
+                units=cut(event.units, MOST_NAME_BYTES),
+                test_set=None if event.test_set is None else cut(event.test_set, MOST_NAME_BYTES),
+                details=trimmed(event.details),
+            )
+        case _:
+            return event
 
 
 def near(at: datetime, *, earliest: datetime, latest: datetime) -> datetime:

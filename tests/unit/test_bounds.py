@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -12,8 +13,8 @@ from labq import streams
 from labq.conductor.link import is_at_or_past, is_identifier
 from labq.conductor.patience import CREDIT, LONGEST_PAUSE_SECONDS, Patience
 from labq.domain import bounds
-from labq.domain.errors import InvalidInputError
-from labq.domain.events import EventBatch, LogChunk, ResultReported
+from labq.domain.errors import ErrorType, Failure, InvalidInputError
+from labq.domain.events import EventBatch, LogChunk, ResultReported, StepEnd, StepEnded
 from labq.domain.verdicts import Verdict
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -147,3 +148,20 @@ def test_a_flood_of_nonsense_costs_a_bounded_wait_and_good_entries_none():
     assert patience.is_free(100.0 + LONGEST_PAUSE_SECONDS)
     patience.spend(0, 105.0)
     assert patience.is_free(105.0)
+
+
+@given(ANY_TEXT, st.dictionaries(ANY_TEXT, JSON, max_size=4))
+def test_what_a_host_sends_of_a_result_keeps_within_the_bounds(text, details):
+    event = replace(a_result(text * 20, details), units=text * 20, test_set=text * 20)
+    sent = bounds.fitted(event)
+    problems = [one.describe() for one in bounds.event_problems(sent)]
+    assert all(one.startswith("details") for one in problems)
+    assert len(streams.dump_event(replace(sent, details={}))) < 64 * 1024
+
+
+def test_a_long_failure_is_cut_and_an_event_that_fits_is_not_changed():
+    failure = Failure(type=ErrorType.BUG, message="x" * 100_000)
+    end = StepEnded(run=1, epoch=1, step=1, at=AT, end=StepEnd.FAILED, next=2, failure=failure)
+    assert next(bounds.event_problems(end))
+    assert next(bounds.event_problems(bounds.fitted(end)), None) is None
+    assert bounds.fitted(a_result()) == a_result()
