@@ -12,6 +12,7 @@ from pathlib import Path
 
 from labq.bench import emulator, placeholders
 from labq.bench.channel import Channel
+from labq.bench.claims import MARK
 from labq.bench.run import BenchRun
 from labq.benchlink.keeper import KeeperClient, Kept
 from labq.benchlink.messages import Start
@@ -70,9 +71,9 @@ class Consoles:
             await self._stop()
             for name in list(self._open):
                 await self._close(name)
-            prefix = self._key("")
+            prefix, locks = self._key(""), self._key(MARK)
             for entry in await asyncio.to_thread(self._keeper.entries):
-                if entry.key.startswith(prefix):
+                if entry.key.startswith(prefix) and not entry.key.startswith(locks):
                     await self._drop(entry.key)
 
     async def start(self, request: Start) -> None:
@@ -122,6 +123,7 @@ class Consoles:
     async def take_back(self, kept: Iterable[Kept]) -> None:
         """Go on with what the bench before this one had open; say that something may be missing."""
         entries = {entry.key.partition("/")[2]: entry for entry in kept}
+        entries = {name: entry for name, entry in entries.items() if not name.startswith(MARK)}
         request = emulator.read_start(self._run.folder)
         for entry in entries.values():
             if entry.pid is not None and entry.code is None:

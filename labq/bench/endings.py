@@ -108,6 +108,7 @@ def bury(floor: Floor, stand: Stand) -> None:
     run = stand.run
     token = next(reversed(run.past.ends), "")
     floor.host.folder.bury(run.plan.run, run.gate.epoch, token)
+    stand.claims.release()
     stand.lock.release()
     sweep(floor)
 

@@ -44,6 +44,8 @@ async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
 
 async def _take_in(bench: Bench, run: BenchRun, kept: Iterable[Kept]) -> None:
     stand = bench.add(run)
+    kept = list(kept)
+    stand.claims.take_back(kept)
     if run.gate.is_closed:
         await stand.close()
     else:

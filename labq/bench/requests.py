@@ -53,6 +53,7 @@ async def _do(stand: Stand, host: Host, request: Request) -> int | None:
         case Remember():
             _remember(run, request)
         case Child():
+            await stand.claim()
             stand.children.add(request.pid, request.start, run.gate.epoch)
             if run.plan.steps[run.step].queue is not Queue.FASTBOOT:
                 lower(request.pid, host.limits.nice)
@@ -66,15 +67,20 @@ async def _do(stand: Stand, host: Host, request: Request) -> int | None:
 def _switch(stand: Stand, request: Request) -> Coroutine[object, object, None]:
     match request:
         case Open():
-            return stand.consoles.open(request.channel)
+            return _open(stand, request.channel)
         case Disconnect():
             return stand.consoles.disconnect(request.channel)
         case Start():
             return stand.consoles.start(request)
         case Switch():
-            return stand.power.switch(request.what, request.name)
+            return stand.switch(request.what, request.name)
         case _:
             raise InfrastructureError(f"a worker that holds a step cannot ask for {request.op}")
+
+
+async def _open(stand: Stand, channel: str) -> None:
+    await stand.claim()
+    await stand.consoles.open(channel)
 
 
 def _remember(run: BenchRun, request: Remember) -> None:

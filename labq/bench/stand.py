@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from labq.bench.children import Children, DeviceLock
+from labq.bench.claims import BusyError, Claims
 from labq.bench.consoles import Consoles
 from labq.bench.host import Host
 from labq.bench.nice import NiceSpawner
@@ -24,6 +25,7 @@ class Stand:
     power: RunPower
     lock: DeviceLock
     children: Children
+    claims: Claims
     timer: asyncio.TimerHandle | None = None
     stored: int = 0
     """Bytes of the log that the server has."""
@@ -36,13 +38,35 @@ class Stand:
         spawner = NiceSpawner(host.keeper, lambda: host.limits.nice)
         consoles = Consoles(run, host.keeper, tftp, spawner)
         lock = DeviceLock(host.folder.path / "locks", (plan.device, *plan.locks))
-        return cls(run, consoles, RunPower(run, consoles), lock, Children(plan.run, lock))
+        claims = Claims(run, host.keeper, host.settings)
+        children = Children(plan.run, lock)
+        return cls(run, consoles, RunPower(run, consoles), lock, children, claims)
+
+    async def claim(self) -> None:
+        """Have the board for this run alone on this machine; raises InfrastructureError.
+
+        What cleans up does not wait for a board that another labq has, and leaves it alone.
+        """
+        hold = self.run.gate.hold
+        is_last = self.run.step == self.run.plan.collect
+        await self.claims.take(lambda: self.run.gate.hold is hold, 0.0 if is_last else None)
+
+    async def switch(self, what: str, name: str) -> None:
+        """Switch power once the board is this run's; one that is another labq's stays as it is."""
+        try:
+            await self.claim()
+        except BusyError as error:
+            if self.run.step != self.run.plan.collect:
+                raise
+            self.run.say(Level.WARNING, f"power stays as it is: {error}")
+            return
+        await self.power.switch(what, name)
 
     async def tear_down(self) -> None:
         """Power off, close, leave nothing; what fails is said in the log."""
         self.children.kill()
         try:
-            await self.power.switch("off")
+            await self.switch("off", "")
         except LabqError as error:
             self.run.say(Level.ERROR, f"power off failed: {error}")
         await self.close()

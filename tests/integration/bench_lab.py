@@ -107,6 +107,7 @@ class Lab:
             "LABQ_HOST": HOST,
             "LABQ_REDIS_URL": url,
             "LABQ_BOOT_SLOTS": "8",
+            "LABQ_LOCK_FOLDER": str(folder),
             **settings,
         }
         self.socket = folder / "bench.sock"
