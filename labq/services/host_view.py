@@ -79,6 +79,11 @@ def find_page(session: Session, *, after: str | None = None, limit: int = 100) -
     return page_of(rows, limit, lambda host: host.name)
 
 
+def find_names(session: Session) -> tuple[str, ...]:
+    """Return the names of all hosts."""
+    return tuple(session.scalars(select(Host.name).order_by(Host.name)))
+
+
 def find(session: Session, name: str) -> HostRow:
     """Return one host; raises NotFoundError."""
     row = session.execute(_rows().where(Host.name == name)).one_or_none()
@@ -139,8 +144,9 @@ def _rows() -> Select[*tuple[Any, ...]]:
             func.coalesce(Refusal.reason, "").label("refused_reason"),
             Refusal.at.label("refused_at"),
             func.coalesce(Refusal.at > func.now() - REFUSED_LATELY, false()).label("is_refused"),
+            *enrolment_view.columns(),
         )
         .select_from(Host)
         .outerjoin(Refusal, Refusal.host == Host.name)
-        *enrolment_view.columns(),
-    ).outerjoin(Enrolment, Enrolment.host == Host.name)
+        .outerjoin(Enrolment, Enrolment.host == Host.name)
+    )
