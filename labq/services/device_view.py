@@ -42,12 +42,14 @@ class DeviceFilter:
 class DeviceRow:
     """A device in a list; `job` is the one it works for, when the viewer may see it.
 
-    `held` says for what a device waits whose run was given up, empty for nothing.
+    `held` says for what a device waits whose run was given up, empty for nothing. `next_host` is
+    where it moves to once it is idle.
     """
 
     name: str
     device_type: str
     host: str
+    next_host: str | None
     state: DeviceState
     health: DeviceHealth
     health_reason: str
@@ -180,6 +182,7 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
         Device.name,
         Device.device_type,
         Device.host,
+        Device.next_host,
         Device.state,
         Device.health,
         Device.health_reason,

@@ -37,10 +37,14 @@ class NewDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceChange:
-    """What to change of a device; None leaves as it is."""
+    """What to change of a device; None leaves as it is.
+
+    A device that is not idle moves to another host only `when_idle`: as soon as it is.
+    """
 
     template: str | None = None
     host: str | None = None
+    when_idle: bool = False
     tags: tuple[str, ...] | None = None
     description: str | None = None
 
@@ -85,16 +89,13 @@ def add(session: Session, new: NewDevice, *, templates: Sequence[Path]) -> None:
 
 
 def change(session: Session, name: str, wanted: DeviceChange, *, templates: Sequence[Path]) -> None:
-    """Change a device; its host only while nothing runs on it.
+    """Change a device; its host only while nothing runs on it, or later.
 
     Raises NotFoundError, ConflictError, and InvalidInputError for a dictionary that does not render.
     """
     device = _lock(session, name)
-    if wanted.host is not None and wanted.host != device.host:
-        if device.state is not DeviceState.IDLE:
-            raise ConflictError(f"device {name} is {device.state}: it cannot change its host")
-        _check_host(session, wanted.host)
-        device.host = wanted.host
+    if wanted.host is not None:
+        _move(session, device, wanted.host, when_idle=wanted.when_idle)
     if wanted.template is not None:
         spec = check(
             wanted.template, name=name, device_type=device.device_type, templates=templates
@@ -106,6 +107,23 @@ def change(session: Session, name: str, wanted: DeviceChange, *, templates: Sequ
         device.description = wanted.description
     session.flush()
     transitions.tell(session, work=[Work.PAIRING])
+
+
+def _move(session: Session, device: Device, host: str, *, when_idle: bool) -> None:
+    """Hang a device on another host; naming the one it has takes back a move that waits."""
+    if host == device.host:
+        device.next_host = None
+        return
+    _check_host(session, host)
+    if device.state is DeviceState.IDLE:
+        device.host, device.next_host = host, None
+    elif when_idle:
+        device.next_host = host
+    else:
+        raise ConflictError(
+            f"device {device.name} is {device.state} on host {device.host}: it cannot change its host "
+            "now; wait for the end of its run, or ask for the move once it is idle (`when_idle`)"
+        )
 
 
 def set_health(session: Session, name: str, health: DeviceHealth, by: By) -> None:

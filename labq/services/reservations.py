@@ -39,6 +39,7 @@ def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list
         for one in planned
         if one.proposal.job in jobs
         and one.proposal.device in devices
+        and devices[one.proposal.device].host == one.proposal.host
         and _may_take(jobs[one.proposal.job], devices[one.proposal.device])
     ]
     by = By(SYSTEM, now)

@@ -169,9 +169,11 @@ def move_step(session: Session, step: Step, to: StepState, by: By) -> None:
 
 
 def move_device(session: Session, device: Device, to: DeviceState, by: By) -> None:
-    """Move a device between idle, reserved and running."""
+    """Move a device between idle, reserved and running; an idle one goes to the host it waits for."""
     _move(session, ("device", device.name), DEVICE_MOVES, (device.state, to), by=by)
     device.state = to
+    if to is DeviceState.IDLE and device.next_host:
+        device.host, device.next_host = device.next_host, None
 
 
 def set_device_health(session: Session, device: Device, to: DeviceHealth, by: By) -> None:

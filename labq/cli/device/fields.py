@@ -11,6 +11,7 @@ FIELDS = (
     "name",
     "device_type",
     "host",
+    "next_host",
     "state",
     "health",
     "health_reason",

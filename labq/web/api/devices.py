@@ -70,6 +70,9 @@ class ChangeBody(Input):
     reason: Text = Field(default="", max_length=1000)
     template: Text | None = Field(default=None, max_length=_LONGEST_TEMPLATE)
     host: Text | None = None
+    when_idle: bool = Field(
+        default=False, description="move to `host` once the present run is over"
+    )
     tags: list[Text] | None = Field(default=None, max_length=100)
     description: Text | None = Field(default=None, max_length=1000)
 
@@ -106,6 +109,7 @@ def change(call: Call, device: str, body: ChangeBody) -> DeviceView:
     wanted = DeviceChange(
         template=body.template,
         host=body.host,
+        when_idle=body.when_idle,
         tags=None if body.tags is None else tuple(body.tags),
         description=body.description,
     )

@@ -9,11 +9,19 @@ from pydantic import Field
 
 from labq.domain.errors import ConfigurationError, JobError
 from labq.domain.states import DeviceHealth
-from labq.services import device_dictionary, device_view, devices, losses
+from labq.services import device_dictionary, device_view, devices, host_view, losses
+from labq.services.devices import DeviceChange
 from labq.services.transitions import By
 from labq.web.endpoint import Call, Level, Page
 from labq.web.parsing import Input, Text
 from labq.web.rendering import render
+
+
+class MoveForm(Input):
+    """The new host; an unticked box sends nothing."""
+
+    host: Text
+    when_idle: bool = False
 
 
 class HealthForm(Input):
@@ -38,6 +46,7 @@ def device(call: Call, name: str) -> str:
         changes=found.changes,
         check=found.check,
         healths=tuple(DeviceHealth),
+        hosts=host_view.find_names(call.session) if call.viewer.is_admin else (),
         dictionary=dictionary,
         problem=problem,
     )
@@ -54,6 +63,13 @@ def release(call: Call, name: str) -> Response:
     """Free the device although its host has not torn its run down, and show it."""
     by = By(call.viewer.name, call.now, "released by force")
     losses.release(call.session, name, by, force=True)
+    return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
+
+
+def move(call: Call, name: str, form: MoveForm) -> Response:
+    """Hang the device on another host and show it."""
+    wanted = DeviceChange(host=form.host, when_idle=form.when_idle)
+    devices.change(call.session, name, wanted, templates=call.settings.device_type_folders)
     return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
 
 
@@ -74,6 +90,13 @@ PAGES = (
         method="POST",
         level=Level.ADMIN,
         form=HealthForm,
+    ),
+    Page(
+        path="/devices/<name>/host",
+        run=move,
+        method="POST",
+        level=Level.ADMIN,
+        form=MoveForm,
     ),
     Page(path="/devices/<name>/release", run=release, method="POST", level=Level.ADMIN),
 )
