@@ -36,6 +36,7 @@ class Settings(BaseModel):
     web_host: str = "127.0.0.1"
     web_port: int = 8480
     share_port: bool = False
+    trusted_proxy: str = ""
     stream_port: int = 8481
     stream_url: str = ""
     secret_key: str = ""
@@ -56,6 +57,8 @@ class Settings(BaseModel):
     file_folders: str = ""
     cache_bytes: int = 20 * 1024**3
     journal_bytes: int = 1024**3
+    host_bytes: int = 0
+    host_reserve_bytes: int = 256 * 1024**2
     log_bytes: int = 2 * 1024**3
     artifact_bytes: int = 1024**3
     run_artifact_bytes: int = 4 * 1024**3

@@ -49,12 +49,21 @@ def _listen(app: Flask, settings: Settings) -> Any:
             ident="labq",
             max_request_body_size=_LARGEST_BODY_BYTES,
             clear_untrusted_proxy_headers=True,
+            **_proxy(settings),
             channel_timeout=60,
             connection_limit=500,
         )
     except OSError as error:
         where = f"{settings.web_host}:{settings.web_port}"
         raise ConfigurationError(f"cannot listen on {where}: {error.strerror}") from error
+
+
+def _proxy(settings: Settings) -> dict[str, object]:
+    """Return whose word counts for where a request came from, and how."""
+    if not settings.trusted_proxy:
+        return {}
+    headers = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+    return {"trusted_proxy": settings.trusted_proxy, "trusted_proxy_headers": headers}
 
 
 def _place(settings: Settings) -> dict[str, object]:
