@@ -51,6 +51,7 @@ class StepEnded:
 
     `host_fault`: the failure is the host's (it was stopped, or suffers) and not the device's.
     `suspect` says how the host suffered while the step failed, empty when it did not.
+    `device_fault`, with the end that closes the run: why the device has to be taken out of use.
     """
 
     run: int
@@ -62,6 +63,7 @@ class StepEnded:
     failure: Failure | None = None
     host_fault: bool = False
     suspect: str = ""
+    device_fault: str = ""
     kind: Literal["ended"] = "ended"
 
 
@@ -183,7 +185,8 @@ class Report:
     `generation` is the current one. `order` is the id of the last order read (stream id), `config`
     the revision of the last configuration taken up. `protocol` and `oldest_protocol`: what the host
     speaks, and the oldest that it understands. `parts` are its processes, `notices` say in words
-    what keeps it from working as it should.
+    what keeps it from working as it should. `confirmed`: the last event it was told is stored, and so
+    may have forgotten.
     """
 
     boot: str
@@ -200,6 +203,7 @@ class Report:
     config: int = 0
     protocol: int = 1
     oldest_protocol: int = 1
+    confirmed: int = 0
     parts: tuple[PartReport, ...] = ()
     notices: tuple[str, ...] = ()
 

@@ -64,22 +64,32 @@ def note_report(session: Session, host: Host, report: Report, now: datetime) -> 
     """Note on the locked row of a host what its report says of the host itself."""
     host.reported_at = session.scalar(select(func.clock_timestamp()))
     host.version = report.version
-    _note_protocol(session, host, report)
+    _note_fit(session, host, report)
     host_load.note(host, report, now)
     if host.state is HostState.OFFLINE:
         transitions.move_host(session, host, HostState.ONLINE, By(SYSTEM, now, "it reports"))
         transitions.tell(session, work=[Work.PAIRING])
 
 
-def _note_protocol(session: Session, host: Host, report: Report) -> None:
-    """Note whether host and server understand each other: without it the host gets no new runs."""
+def _note_fit(session: Session, host: Host, report: Report) -> None:
+    """Note whether host and server fit each other: without it the host gets no new runs."""
     before = host.mismatch
     host.protocol = min(max(report.protocol, 0), MOST_PROTOCOL)
-    host.mismatch = protocol.mismatch(
-        host.protocol, report.oldest_protocol, who=f"host {host.name}"
-    )
+    spoken = protocol.mismatch(host.protocol, report.oldest_protocol, who=f"host {host.name}")
+    host.mismatch = spoken or _find_loss(host, report)
     if before and not host.mismatch:
         transitions.tell(session, work=[Work.PAIRING])
+
+
+def _find_loss(host: Host, report: Report) -> str:
+    """Return what tells that this database was set back to an earlier state, empty without that."""
+    if report.confirmed <= host.sequence:
+        return ""
+    return (
+        f"host {host.name} was told that its events up to {report.confirmed} are stored, and the "
+        f"database has them up to {host.sequence}: it was set back; "
+        "docs/how-to/production.md, Backups, says what to do"
+    )
 
 
 def note_silent(session: Session, now: datetime) -> None:

@@ -143,6 +143,16 @@ def test_a_host_of_another_protocol_gets_no_new_runs_until_it_is_upgraded(
     assert lab.host().mismatch == ""
 
 
+def test_a_host_that_was_told_more_than_the_database_has_gets_no_new_runs(lab: Lab) -> None:
+    with lab.conducting():
+        lab.report(confirmed=7)
+        eventually(lambda: lab.host().mismatch, "the loss")
+    assert "up to 7 are stored, and the database has them up to 0" in lab.host().mismatch
+    job = lab.submit()
+    Scheduler(lab.lead(), lab.client, ()).work(frozenset(Work))
+    assert lab.run_of(job) is None
+
+
 @pytest.fixture
 def upgraded(tmp_path: Path) -> Iterator[Production]:
     """Return a server whose conductor needs newer hosts, with a job that runs on an older one."""
