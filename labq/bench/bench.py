@@ -22,7 +22,7 @@ from labq.benchlink.messages import Answer, Begin, Done, Dropped, End, Reply, Re
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError
 from labq.domain.events import StepBegan
-from labq.domain.plan import StepKind
+from labq.domain.plan import Queue, StepKind
 from labq.domain.verdicts import Level
 
 TAKE_BACK_SECONDS = 3.0
@@ -44,7 +44,9 @@ class Bench:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._check: asyncio.TimerHandle | None = None
-        self._watch = Watch(self._grew, self._cannot_go_on, host.settings.journal_bytes)
+        self.is_disk_short = False
+        most = host.settings.journal_bytes
+        self._watch = Watch(self._grew, self._cannot_go_on, most, host.reserve.free)
 
     # What workers ask for
 
@@ -135,6 +137,8 @@ class Bench:
             queue = gate.plan.steps[gate.next].queue
             limit = self.host.limits.of(queue)
             if (limit is not None and used[queue] >= limit) or not self._is_in_turn(gate):
+                continue
+            if self.is_disk_short and queue is not Queue.COLLECT:
                 continue
             if pause := self.host.limits.pause(queue, monotonic()):
                 self._look_again(pause)

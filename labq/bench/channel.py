@@ -41,8 +41,12 @@ class Channel:
         self._arrival = asyncio.Event()
         self._writable: asyncio.Future[None] | None = None
         self._is_open = True
-        self._inbox = Inbox(run.folder, name, TURN_BYTES)
-        self._note = Note(run.folder, name, PIECE_BYTES)
+        try:
+            self._inbox = Inbox(run.folder, name, TURN_BYTES)
+            self._note = Note(run.folder, name, PIECE_BYTES)
+        except OSError as error:
+            os.close(file)
+            raise InfrastructureError(f"console {name} cannot be journaled: {error}") from error
         os.set_blocking(file, False)
         self._loop.add_reader(file, self._readable)
 

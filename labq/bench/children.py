@@ -87,7 +87,7 @@ class Children:
     def remove(self, pid: int, epoch: int) -> None:
         """Forget a child that is over."""
         self._alive.pop(pid, None)
-        self._write(epoch)
+        self._note_gone(epoch)
 
     def kill(self) -> None:
         """Kill the groups of all children."""
@@ -110,8 +110,13 @@ class Children:
         for pid in gone:
             del self._alive[pid]
         if gone:
-            self._write(epoch)
+            self._note_gone(epoch)
         return not self._alive
+
+    def _note_gone(self, epoch: int) -> None:
+        # A name too many in the file does no harm: its start time tells that it is gone.
+        with contextlib.suppress(OSError):
+            self._write(epoch)
 
     def _write(self, epoch: int) -> None:
         children = [{"pid": pid, "pgid": pid, "start": start} for pid, start in self._alive.items()]

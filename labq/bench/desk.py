@@ -109,6 +109,9 @@ class Desk:
             self.say(await office.do(self, request))
         except LabqError as error:
             self.say(Refused(type=error.type, message=str(error)))
+        except OSError as error:
+            message = f"{request.op}: the host refuses: {error}"
+            self.say(Refused(type=InfrastructureError.type, message=message))
         except Exception as error:
             log.exception("request %s", request.op)
             self.say(Refused(type=BugError.type, message=f"{request.op}: {error!r}"))

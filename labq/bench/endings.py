@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -13,12 +14,17 @@ from labq.bench.gate import Gate
 from labq.bench.host import Host
 from labq.bench.stand import Stand
 from labq.benchlink.records import Kind
+from labq.domain.bounds import MOST_MESSAGE_BYTES, cut
 from labq.domain.deadline import monotonic
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import StepEnd, StepEnded
 
 STOPPED = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
 """Ends the runs of a host that is stopped; it says nothing of their devices."""
+
+BURY_AGAIN_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class Floor(Protocol):
@@ -35,6 +41,9 @@ class Floor(Protocol):
     @property
     def stands(self) -> dict[int, Stand]:
         """Return all runs at work."""
+
+    is_disk_short: bool
+    """Whether nothing but `collect` is granted."""
 
     def pump(self) -> None:
         """Grant what can be granted."""
@@ -107,7 +116,12 @@ def bury(floor: Floor, stand: Stand) -> None:
     """Leave the tombstone of a run that ended, and give its device back."""
     run = stand.run
     token = next(reversed(run.past.ends), "")
-    floor.host.folder.bury(run.plan.run, run.gate.epoch, token)
+    try:
+        floor.host.folder.bury(run.plan.run, run.gate.epoch, token)
+    except OSError as error:
+        log.error("run %s has no tombstone yet: %s", run.plan.run, error)  # noqa: TRY400 - a full disk
+        asyncio.get_running_loop().call_later(BURY_AGAIN_SECONDS, bury, floor, stand)
+        return
     stand.claims.release()
     stand.lock.release()
     sweep(floor)
@@ -147,6 +161,7 @@ async def _stop(floor: Floor, stand: Stand, failure: Failure) -> None:
 
 def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
     run, gate = stand.run, stand.run.gate
+    following = gate.following(run.step, is_failed=failure is not None)
     suspect = floor.host.limits.suspicion(run.past.last_begin_at) if failure else ""
     event = StepEnded(
         run=run.plan.run,
@@ -154,10 +169,11 @@ def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
         step=run.step,
         at=datetime.now(UTC),
         end=StepEnd.FAILED if failure else StepEnd.DONE,
-        next=gate.following(run.step, is_failed=failure is not None),
+        next=following,
         failure=failure,
         host_fault=bool(suspect) or failure == STOPPED,
         suspect=suspect,
+        device_fault=cut(stand.faults.reason, MOST_MESSAGE_BYTES) if following is None else "",
     )
     run.event(floor.host.outbox, Kind.END, event)
 

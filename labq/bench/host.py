@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from labq.bench.disk import Disk
 from labq.bench.limits import Limits
 from labq.bench.outbox import Outbox
+from labq.bench.reserve import Reserve
 from labq.bench.run_folder import HostFolder
 from labq.bench.shipper import Shipper
 from labq.benchlink.keeper import KeeperClient
@@ -27,6 +28,7 @@ class Host:
     shipper: Shipper
     keeper: KeeperClient
     limits: Limits
+    reserve: Reserve
     _settling: set[asyncio.Task[None]] = field(default_factory=set)
     _unsettled: set[int] = field(default_factory=set)
 

@@ -125,6 +125,8 @@ def _mapped(folder: Path, prefix: str, channel: str, size: int) -> mmap.mmap:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(file, size)
+        # A page without its place on a full disk would end the bench when it is written to.
+        os.posix_fallocate(file, 0, size)
         return mmap.mmap(file, size)
     finally:
         os.close(file)

@@ -6,7 +6,7 @@ import contextlib
 import mmap
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labq.benchlink.records import Kind, Record, pack, parse, whole_bytes
@@ -17,8 +17,10 @@ from labq.domain.errors import InfrastructureError
 class Journal:
     """An open journal. `size` and `sequence` are those of its end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, full: Callable[[], bool] = lambda: False) -> None:
+        """Open or make it; `full` is called when the disk is, and tells whether it made room."""
         self.path = path
+        self._full = full
         self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = 0
         self.sequence = 0
@@ -31,7 +33,6 @@ class Journal:
         """Write one record and return it; raises InfrastructureError when the disk refuses."""
         if kind is Kind.OUTPUT:
             number = self._offsets.get(channel, 0)
-            self._offsets[channel] = number + len(data)
         record = Record(
             self.size,
             self.sequence + 1,
@@ -43,8 +44,10 @@ class Journal:
             number,
             data,
         )
-        self._write(pack(record))
+        self._write(pack(record), is_output=kind is Kind.OUTPUT)
         self.sequence += 1
+        if kind is Kind.OUTPUT:
+            self._offsets[channel] = number + len(data)
         return record
 
     def records(self, start: int = 0) -> Iterator[Record]:
@@ -67,15 +70,25 @@ class Journal:
         """Close the file."""
         os.close(self.file)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, is_output: bool) -> None:
+        """Write all or nothing. What is kept for a full disk is not for a console's output."""
+        reason = self._try_to_write(data)
+        if reason and not is_output and self._full():
+            reason = self._try_to_write(data)
+        if reason:
+            raise InfrastructureError(f"cannot write {self.path}: {reason}")
+        self.size += len(data)
+
+    def _try_to_write(self, data: bytes) -> str:
+        """Return what went wrong, empty when nothing did."""
         try:
             written = os.write(self.file, data)
         except OSError as error:
-            raise InfrastructureError(f"cannot write {self.path}: {error}") from error
+            return str(error)
         if written != len(data):
             os.ftruncate(self.file, self.size)
-            raise InfrastructureError(f"cannot write {self.path}: the disk is full")
-        self.size += written
+            return "the disk is full"
+        return ""
 
     def _recover(self) -> None:
         """Cut a torn tail; find the last sequence and each channel's length."""

@@ -11,12 +11,13 @@ import os
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labq.bench.disk import write_synced
 from labq.benchlink.records import Kind
+from labq.domain.errors import InfrastructureError
 from labq.domain.events import Event
 from labq.streams import dump_event, load_event
 
@@ -43,8 +44,10 @@ class Entry:
 class Outbox:
     """The file of unconfirmed events; the loop writes, the shipper reads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, full: Callable[[], bool] = lambda: False) -> None:
+        """Open the file; `full` is called when the disk is, and tells whether it made room."""
         self._path = path
+        self._full = full
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque()
         self.last = 0
@@ -56,9 +59,12 @@ class Outbox:
         self.file = self._open()
 
     def append(self, kind: Kind, event: Event, extra: dict[str, object], number: int = 0) -> Entry:
-        """Write an event; it is seen by the shipper once `show` is called for it."""
+        """Write an event; it is seen by the shipper once `show` is called for it.
+
+        Raises InfrastructureError when the disk refuses; the file is then as it was.
+        """
         entry = Entry(self.last + 1, kind, number, event, extra)
-        _write(self.file, _entry_line(entry))
+        self._write(_entry_line(entry))
         with self._lock:
             self.last = entry.sequence
             self._entries.append(entry)
@@ -106,6 +112,18 @@ class Outbox:
     def close(self) -> None:
         """Close the file."""
         os.close(self.file)
+
+    def _write(self, data: bytes) -> None:
+        before = os.fstat(self.file).st_size
+        for is_last in (False, True):
+            try:
+                _write(self.file, data)
+                return
+            except OSError as error:
+                # What stands behind a torn line would not be read again.
+                os.ftruncate(self.file, before)
+                if is_last or not self._full():
+                    raise InfrastructureError(f"cannot write {self._path}: {error}") from error
 
     def _number_from(self, sequence: int) -> None:
         with self._lock:

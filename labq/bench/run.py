@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from labq.domain.errors import InfrastructureError, LabqError, TestError
 from labq.domain.events import Event, StepBegan
 from labq.domain.plan import Plan
 from labq.domain.verdicts import CaseResult, Level
+from labq.hw.boot import boot_id
 from labq.plans import load_plan
 
 Case = tuple[object, object, object]
@@ -37,15 +39,20 @@ class Past:
     ends: dict[str, int | None] = field(default_factory=dict)
     began_at: float | None = None
     waited: float = 0.0
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told: that journal and log grew, that a run cannot go on. And how long it may grow."""
+    """Who is told: that journal and log grew, that a run cannot go on. And how long it may grow.
+
+    `full` is asked for room on a full disk.
+    """
 
     grew: Callable[[BenchRun], None]
     failed: Callable[[BenchRun, LabqError], None]
     most_bytes: int
+    full: Callable[[], bool] = lambda: False
 
 
 class BenchRun:
@@ -54,7 +61,7 @@ class BenchRun:
     def __init__(self, folder: Path, watch: Watch) -> None:
         self.folder = folder
         self.plan: Plan = load_plan((folder / "plan.json").read_bytes())
-        self.journal = Journal(folder / "journal")
+        self.journal = Journal(folder / "journal", watch.full)
         self.log = RunLog(folder / "log", primary_channel(self.plan), self.plan.masks)
         self.past = Past()
         self.emissions = Emissions()
@@ -145,7 +152,7 @@ class BenchRun:
         cpus: tuple[int, ...] = (),
     ) -> None:
         """Grant the next step to a worker, with the core that it owns."""
-        self.event(outbox, Kind.BEGIN, event, token=token, cpus=cpus)
+        self.event(outbox, Kind.BEGIN, event, token=token, cpus=cpus, boot=boot_id())
         if self.gate.hold:
             self.gate.hold.connection = connection
         self.emissions = Emissions()
@@ -171,6 +178,21 @@ class BenchRun:
         """Go to a higher epoch. The sync comes with the next begin."""
         data = {"epoch": epoch, "next": following, "reason": reason}
         self._apply(self.record(Kind.EPOCH, json.dumps(data).encode()))
+
+    @property
+    def is_of_earlier_boot(self) -> bool:
+        """Tell whether the machine was started anew since a step was granted last.
+
+        What steps left in files is not synced: it may be lost.
+        """
+        return self.past.boot not in ("", boot_id())
+
+    def forget_files(self) -> None:
+        """Remove what steps left for later ones."""
+        shutil.rmtree(self.folder / "files", ignore_errors=True)
+        (self.folder / "files").mkdir(mode=0o755)
+        for name in ("remembered.json", "emulator.json"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def remembered(self) -> dict[str, object]:
         """Return what steps left for later ones."""
@@ -214,6 +236,7 @@ class BenchRun:
             case Kind.EPOCH:
                 self.gate.apply_epoch(int(data["epoch"]), int(data["next"]))
             case Kind.BEGIN:
+                self.past.boot = str(data.get("boot", ""))
                 self._apply_begin(record, data)
             case Kind.LOST:
                 self.gate.apply_lost()

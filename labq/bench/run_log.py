@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ from labq.bench.log_lines import LogLines
 from labq.benchlink.records import Record, size_of
 
 MARK_BYTES = 4 * 1024 * 1024
+
+log = logging.getLogger(__name__)
 
 
 class RunLog:
@@ -25,6 +28,7 @@ class RunLog:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = 0
         self._marked = 0
+        self._owed = b""
 
     def recover(self, journal: Journal) -> None:
         """Derive again what is missing behind the last mark."""
@@ -34,16 +38,27 @@ class RunLog:
             self.feed(record)
 
     def feed(self, record: Record) -> None:
-        """Append the lines that the record completes."""
-        text = self.lines.feed(record)
+        """Append the lines that the record completes; on a full disk they wait for the next ones."""
+        text = self._owed + self.lines.feed(record)
         if not text:
             return
-        view = memoryview(text)
-        while view:
-            view = view[os.write(self._file, view) :]
-        self.size += len(text)
+        self._owed = b"" if self._write(text) else text
+        if self._owed:
+            return
         if self.size - self._marked > MARK_BYTES and self.lines.is_clean:
             self._mark(record.position + size_of(record))
+
+    def _write(self, text: bytes) -> bool:
+        view = memoryview(text)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self.path, error)
+            os.ftruncate(self._file, self.size)
+            return False
+        self.size += len(text)
+        return True
 
     def close(self) -> None:
         """Close the file."""
@@ -52,9 +67,11 @@ class RunLog:
     def _mark(self, journal: int) -> None:
         mark = {"journal": journal, "log": self.size, "lines": self.lines.count}
         temporary = self._mark_path.with_suffix(".new")
-        temporary.write_text(json.dumps(mark))
-        temporary.replace(self._mark_path)
-        self._marked = self.size
+        with contextlib.suppress(OSError):
+            # Without it a restart derives more lines anew.
+            temporary.write_text(json.dumps(mark))
+            temporary.replace(self._mark_path)
+            self._marked = self.size
 
     def _take_mark(self, journal: int) -> int:
         with contextlib.suppress(OSError, ValueError, KeyError):

@@ -11,7 +11,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -22,6 +22,7 @@ from labq.bench.bench import Bench
 from labq.bench.claim import Claim, ClaimKeeper
 from labq.bench.desk import listen
 from labq.bench.disk import Disk
+from labq.bench.disk_guard import DiskGuard
 from labq.bench.host import Host
 from labq.bench.intake import Intake
 from labq.bench.limits import Limits
@@ -30,6 +31,7 @@ from labq.bench.minder import Minder
 from labq.bench.orders import OrderReader
 from labq.bench.outbox import Outbox
 from labq.bench.recovery import recover
+from labq.bench.reserve import Reserve
 from labq.bench.run_folder import HostFolder
 from labq.bench.shipper import Shipper
 from labq.bench.waits import waits
@@ -90,10 +92,13 @@ async def _serve(settings: Settings, folder: HostFolder) -> bool:
     """Serve to the end; return whether that came because another machine runs the host."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "bench"))
-    outbox = Outbox(folder.path / "outbox")
+    reserve = Reserve(folder.path / "reserve", settings.host_reserve_bytes // 4)
+    outbox = Outbox(folder.path / "outbox", reserve.free)
     shipper = Shipper(settings.redis_url, settings.host, outbox)
     keeper, exits = await _keeper(folder)
-    host = Host(settings, folder, Disk(loop), outbox, shipper, keeper, _limits(settings, folder))
+    host = Host(
+        settings, folder, Disk(loop), outbox, shipper, keeper, _limits(settings, folder), reserve
+    )
     bench = Bench(host)
     intake = Intake(bench)
     minder = Minder(settings, bench.steps_of_workers)
@@ -172,7 +177,9 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader, minder: Minde
     ):
         loop.add_signal_handler(number, _settle, over, ends_runs)
     watch = LoadWatch(bench)
-    works = (intake.run(), watch.run(), minder.run(), _report(bench, intake, watch, minder))
+    guard = DiskGuard(bench, bench.host.settings, bench.host.reserve)
+    reports = _report(bench, intake, _Watches(watch, minder, guard))
+    works = (intake.run(), watch.run(), minder.run(), guard.run(), reports)
     tasks = [loop.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(_stop_on_error)
@@ -210,14 +217,26 @@ def _stop_on_error(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
 
 
-async def _report(bench: Bench, intake: Intake, watch: LoadWatch, minder: Minder) -> None:
+@dataclass(frozen=True, slots=True)
+class _Watches:
+    """Who looks after the host's machine, and what they say for the report."""
+
+    load: LoadWatch
+    minder: Minder
+    guard: DiskGuard
+
+    def complete(self, report: Report) -> Report:
+        """Return the report with what they say."""
+        notices = tuple(filter(None, (self.guard.notice,)))
+        return replace(report, load=self.load.report(), parts=self.minder.parts, notices=notices)
+
+
+async def _report(bench: Bench, intake: Intake, watches: _Watches) -> None:
     """Report on change, and every few seconds; more often while a run is idle."""
     boot, number = secrets.token_hex(8), 0
     while True:
         number += 1
-        report = replace(
-            _view(bench, intake, boot, number), load=watch.report(), parts=minder.parts
-        )
+        report = watches.complete(_view(bench, intake, boot, number))
         bench.host.shipper.report(report)
         is_idle = any(run.state is HoldState.IDLE for run in report.runs)
         await asyncio.sleep(COALESCE_SECONDS)
@@ -239,6 +258,7 @@ def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
         version=__version__,
         protocol=protocol.PROTOCOL,
         oldest_protocol=protocol.OLDEST,
+        confirmed=bench.host.outbox.confirmed,
         runs=bench.gate.reports(now),
         slots=bench.host.limits.reports(bench.gate.uses()),
         waits=tuple(islice(waits(bench, now), MOST_WAITS)),

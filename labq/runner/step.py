@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import traceback
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from labq.runner.methods import check, prepare
 from labq.runner.tries import run_tries
 
 LOG = logging.getLogger(__name__)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Outcome(StrEnum):
@@ -73,8 +75,8 @@ def attempt(session: Session) -> Failure | None:
         return _failed(session, error)
     except ConsoleClosedError as error:
         return _failed(session, InfrastructureError(f"the console closed: {error}"))
-    except Exception as error:  # noqa: BLE001 - the outermost loop of a step: all else is a bug
-        return _bug(session, error)
+    except Exception as error:  # noqa: BLE001 - the outermost loop of a step
+        return _unexpected(session, error)
     return None
 
 
@@ -100,6 +102,13 @@ def _failed(session: Session, error: LabqError) -> Failure:
         return _bug(session, error)
     session.log(Level.ERROR, f"{failure.type}Error: {failure.message}")
     return failure
+
+
+def _unexpected(session: Session, error: Exception) -> Failure:
+    """Return the failure of what labq did not raise on purpose: a bug, but for a full disk."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return _failed(session, InfrastructureError(f"the disk of the host is full: {error}"))
+    return _bug(session, error)
 
 
 def _bug(session: Session, error: Exception) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -102,4 +103,6 @@ def _warden(life: str) -> Part:
 
 def _say(line: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(f"{now} host: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the host's log
+    with suppress(OSError):
+        # A full disk takes no log.
+        print(f"{now} host: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the host's log

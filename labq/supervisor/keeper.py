@@ -245,8 +245,10 @@ class Keeper:
             if entry.process and entry.code is None
         ]
         temporary = self._groups.with_suffix(".json.new")
-        temporary.write_text(json.dumps({"boot": boot_id(), "running": running}))
-        temporary.replace(self._groups)
+        with contextlib.suppress(OSError):
+            # On a full disk the mark in the environment is enough (`labq.supervisor.remains`).
+            temporary.write_text(json.dumps({"boot": boot_id(), "running": running}))
+            temporary.replace(self._groups)
 
 
 def _ends(io: str) -> tuple[int | None, int | None]:
