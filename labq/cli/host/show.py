@@ -48,6 +48,12 @@ SLOT_COLUMNS = (
     Column("GAP", "gap_ms", lambda value: f"{value} ms" if value else "-"),
     Column("WHY", "reason"),
 )
+PART_COLUMNS = (
+    Column("PROCESS", "name"),
+    Column("RUNS", "is_running", lambda value: "yes" if value else "no"),
+    Column("RESTARTS", "restarts"),
+    Column("LAST REASON", "reason"),
+)
 
 
 @click.command()
@@ -76,6 +82,8 @@ def show_host(host: Row) -> None:
     if host["slots"]:
         rows = [{"queue": queue, **slot} for queue, slot in host["slots"].items()]
         click.echo(f"\n{table(rows, SLOT_COLUMNS)}")
+    if host["parts"]:
+        click.echo(f"\n{table(list(host['parts']), PART_COLUMNS)}")
     for warning in host["warnings"]:
         note(f"warning: {warning}")
 
