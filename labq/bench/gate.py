@@ -57,7 +57,7 @@ class RunGate:
     is_busy: bool = False
     """The bench itself works at the run: it tears it down, or writes its end."""
     back: int | None = None
-    """The step that the run must go back to, at a higher epoch: its consoles are lost."""
+    """The step that the run must go back to, at a higher epoch: consoles or files are lost."""
     turned_away: int = 0
 
     def apply_epoch(self, epoch: int, following: int) -> Hold | None:
@@ -119,7 +119,7 @@ class RunGate:
         if epoch == self.epoch and step != self.next:
             return f"step {step} is not the next one; that is {self.next}"
         if epoch == self.epoch and self.back is not None:
-            return f"the consoles are lost: the run goes back to step {self.back}"
+            return f"what it needs is lost: the run goes back to step {self.back}"
         return ""
 
     def turn_away(self) -> None:

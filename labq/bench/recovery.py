@@ -31,6 +31,8 @@ async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
             _take_what_was_left(run)
             _reconcile(run, bench.host.outbox, [e for e in told if e.event.run == number])
             run.recover()
+            if run.is_of_earlier_boot:
+                run.forget_files()
         except (LabqError, OSError, ValueError, KeyError) as error:
             log.warning(
                 "run %s is unreadable, now in %s: %s", number, folder.set_aside(path), error

@@ -1,4 +1,8 @@
-"""Runs whose consoles did not outlive the supervisor: a test goes back to the boot before it."""
+"""Runs that cannot go on where they were: their consoles are lost, or their machine's power was.
+
+Without its consoles a test goes back to the boot before it. After a new start of the machine files
+that steps left may be lost too: the run goes back to its beginning.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,11 @@ from labq.domain.plan import Plan, StepKind
 
 def step_back(run: BenchRun) -> int | None:
     """Return the step to go back to, None when the next one can begin as things are."""
-    if run.gate.is_closed or not cut_off(run.journal.records()):
+    if run.gate.is_closed or run.gate.next in (0, run.plan.collect):
         return None
-    return boot_before(run.plan, run.gate.next)
+    if run.is_of_earlier_boot:
+        return 0
+    return boot_before(run.plan, run.gate.next) if cut_off(run.journal.records()) else None
 
 
 def cut_off(records: Iterable[Record]) -> set[str]:

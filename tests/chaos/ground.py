@@ -179,11 +179,14 @@ def _host(folder: Path, plain: Mapping[str, str], network: Network, name: str) -
         "LABQ_REDIS_URL": f"redis://:{told['requirepass']}@{address}:{port}/0",
         "LABQ_FILE_FOLDERS": str(cache_folder() / "images"),
         "CHAOS_SYNCS": str(notes.folder),
+        "CHAOS_BOOT": str(home / "boot_id"),
         **clock.environment(home / "clock"),
     }
     argv = (*network.prefix(name), *_labq("host", "run"))
     unit = Unit(name, argv, environment, folder / f"{name}.log")
-    return LabHost(name, unit, home, home / "bench", notes)
+    host = LabHost(name, unit, home, home / "bench", notes)
+    host.boot()
+    return host
 
 
 def _addresses(state: Path) -> dict[str, str]:

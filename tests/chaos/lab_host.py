@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,10 @@ class LabHost:
         """Return all processes of the host, whoever their parent is."""
         return [pid for pid in snapshot() if _has(pid, f"HOME={self.home}")]
 
+    def boot(self) -> None:
+        """Give the machine's next start another name."""
+        (self.home / "boot_id").write_text(f"{uuid.uuid4()}\n")
+
     def set_clock(self, seconds: int) -> None:
         """Set the clock of all its processes so many seconds off the right time."""
         clock.set_to(self.home / "clock", seconds)
@@ -64,6 +69,7 @@ class LabHost:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         lost = self.notes.cut_power(self.folder)
+        self.boot()
         self.unit.hold_down(seconds)
         return lost
 

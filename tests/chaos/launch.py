@@ -12,6 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from labq.actions.steps import http
+from labq.bench import claim
+from labq.hw import boot
 from tests.chaos import broken
 from tests.chaos.syncs import Notes
 
@@ -22,12 +25,20 @@ def main() -> None:
         time.sleep = _sleep
     if noted := os.environ.get("CHAOS_SYNCS"):
         Notes(Path(noted)).track()
+    if file := os.environ.get("CHAOS_BOOT"):
+        _boot_by(Path(file))
     if name := os.environ.get("CHAOS_BREAK"):
         broken.take_away(name)
     from labq.cli import main as labq  # noqa: PLC0415 - after what it imports was changed
 
     sys.argv[0] = "labq"
     labq()
+
+
+def _boot_by(file: Path) -> None:
+    """Take a file's words for the name of the machine's present boot."""
+    boot._BOOT_ID = claim.BOOT_ID = file
+    http._boot_id = boot.boot_id
 
 
 def _sleep(seconds: float) -> None:

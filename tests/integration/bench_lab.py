@@ -124,10 +124,10 @@ class Lab:
         self.bench = self.start_bench()
         self._thread.start()
 
-    def start_bench(self) -> subprocess.Popen[bytes]:
-        """Start a bench and wait until it listens."""
+    def start_bench(self, first: str = "") -> subprocess.Popen[bytes]:
+        """Start a bench and wait until it listens; `first` is Python code to run before it."""
         self.socket.unlink(missing_ok=True)
-        self.bench = self._spawn("-c", "from labq.bench.serve import main; main()")
+        self.bench = self._spawn("-c", f"{first}\nfrom labq.bench.serve import main; main()")
         until(lambda: self.socket.exists() or self.bench.poll() is not None)
         assert self.bench.poll() is None
         return self.bench
