@@ -28,6 +28,7 @@ from labq.hw.process import Spawner
 
 CONNECT_SECONDS = 10.0
 HANG_UP_SECONDS = 0.5
+KILL_SECONDS = 10.0
 
 
 class Consoles:
@@ -206,7 +207,8 @@ class Consoles:
         key = self._key(emulator.PROCESS)
         for channel in self._open.values():
             channel.asked = channel.asked or channel.process == key
-        await self._end_process(key, signal.SIGTERM)
+        if not await self._end_process(key, signal.SIGTERM):
+            raise InfrastructureError("the emulator does not end, not even when it is killed")
 
     async def _close(self, name: str) -> None:
         channel = self._open.get(name)
@@ -218,20 +220,21 @@ class Consoles:
         channel.end("closed")
         await self._drop(self._key(name))
 
-    async def _end_process(self, key: str, politely: signal.Signals) -> None:
-        """End a process: by a signal, and by force when it does not end at once."""
-        for number in (politely, signal.SIGKILL):
+    async def _end_process(self, key: str, politely: signal.Signals) -> bool:
+        """End a process: by a signal, and by force when it does not end at once; tell if it did."""
+        for number, seconds in ((politely, HANG_UP_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
             ended = self._running.get(key)
             if ended is None:
                 break
             await asyncio.to_thread(self._keeper.signal, key, number)
             try:
-                async with asyncio.timeout(HANG_UP_SECONDS):
+                async with asyncio.timeout(seconds):
                     await ended.wait()
             except TimeoutError:
                 continue
-        self._running.pop(key, None)
+        is_left = self._running.pop(key, None) is not None
         await self._drop(key)
+        return not is_left
 
     async def _drop(self, key: str) -> None:
         await asyncio.to_thread(self._keeper.drop, key)

@@ -42,8 +42,9 @@ class Floor(Protocol):
     def stands(self) -> dict[int, Stand]:
         """Return all runs at work."""
 
-    is_disk_short: bool
-    """Whether nothing but `collect` is granted."""
+    @property
+    def shut(self) -> set[str]:
+        """Return why nothing but `collect` is granted; empty while the host works."""
 
     def pump(self) -> None:
         """Grant what can be granted."""
@@ -107,9 +108,19 @@ def keeps_dying(stand: Stand) -> Failure:
     return Failure(type=ErrorType.INFRASTRUCTURE, message=text)
 
 
-async def stop_all(floor: Floor) -> None:
-    """End all runs at work with the host: power off, close, say why."""
-    await asyncio.gather(*(_stop(floor, stand, STOPPED) for stand in list(floor.stands.values())))
+async def stop_all(floor: Floor, failure: Failure = STOPPED) -> int:
+    """End all runs at work: power off, close, say why; return how many they were."""
+    stands = [stand for stand in floor.stands.values() if _is_at_work(stand)]
+    works = (_stop(floor, stand, failure) for stand in stands)
+    ends = await asyncio.gather(*works, return_exceptions=True)
+    for stand, error in zip(stands, ends, strict=True):
+        if error is not None:
+            log.error("run %s cannot be stopped", stand.run.plan.run, exc_info=error)
+    return len(stands)
+
+
+def _is_at_work(stand: Stand) -> bool:
+    return not stand.run.gate.is_closed and stand.run.past.began_at is not None
 
 
 def bury(floor: Floor, stand: Stand) -> None:
@@ -146,8 +157,6 @@ async def _delete(folder: Path) -> None:
 
 async def _stop(floor: Floor, stand: Stand, failure: Failure) -> None:
     run = stand.run
-    if run.gate.is_closed or run.past.began_at is None:
-        return
     if run.step != run.plan.collect:
         await finish(floor, stand, failure)
     run.gate.is_busy = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
-from labq.bench import placeholders
+from labq.bench import off, placeholders
 from labq.bench.consoles import Consoles
 from labq.bench.run import BenchRun
 from labq.domain.deadline import Deadline
@@ -55,6 +55,10 @@ class RunPower:
             exchange = await asyncio.to_thread(self._call(what, name))
             for line in exchange.splitlines():
                 self._run.say(Level.DEBUG, line)
+            if what == "off":
+                seconds = min(off.SECONDS, self._seconds(_ACTIONS[what]))
+                state = self._spec().state
+                await off.check(self._run.plan, state, Deadline.after(seconds))
 
     def _call(self, what: str, name: str) -> Callable[[], str]:
         spec = self._spec()
@@ -91,6 +95,8 @@ class RunPower:
             soft_reboot=_filled(spec.soft_reboot),
             pre_power=_filled(spec.pre_power),
             pre_os=_filled(spec.pre_os),
+            state=placeholders.in_command(spec.state, known),
+            state_off=spec.state_off,
         )
 
     def _commands(self, spec: PowerSpec, name: str) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ async def _do(stand: Stand, host: Host, request: Request) -> int | None:
 def _switch(stand: Stand, request: Request) -> Coroutine[object, object, None]:
     match request:
         case Open():
-            return _open(stand, request.channel)
+            return stand.open(request.channel)
         case Disconnect():
             return stand.consoles.disconnect(request.channel)
         case Start():
@@ -76,11 +76,6 @@ def _switch(stand: Stand, request: Request) -> Coroutine[object, object, None]:
             return stand.switch(request.what, request.name)
         case _:
             raise InfrastructureError(f"a worker that holds a step cannot ask for {request.op}")
-
-
-async def _open(stand: Stand, channel: str) -> None:
-    await stand.claim()
-    await stand.consoles.open(channel)
 
 
 def _remember(run: BenchRun, request: Remember) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from labq.bench.children import Children, DeviceLock
 from labq.bench.claims import BusyError, Claims
 from labq.bench.consoles import Consoles
+from labq.bench.faults import Faults
 from labq.bench.host import Host
 from labq.bench.nice import NiceSpawner
 from labq.bench.power import RunPower
 from labq.bench.run import BenchRun
-from labq.domain.errors import LabqError
+from labq.domain.errors import InfrastructureError, LabqError
 from labq.domain.verdicts import Level
+
+OFF_TRIES = 3
+OFF_PAUSE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -26,6 +31,7 @@ class Stand:
     lock: DeviceLock
     children: Children
     claims: Claims
+    faults: Faults
     timer: asyncio.TimerHandle | None = None
     stored: int = 0
     """Bytes of the log that the server has."""
@@ -40,7 +46,8 @@ class Stand:
         lock = DeviceLock(host.folder.path / "locks", (plan.device, *plan.locks))
         claims = Claims(run, host.keeper, host.settings)
         children = Children(plan.run, lock)
-        return cls(run, consoles, RunPower(run, consoles), lock, children, claims)
+        power, faults = RunPower(run, consoles), Faults(run.folder)
+        return cls(run, consoles, power, lock, children, claims, faults)
 
     async def claim(self) -> None:
         """Have the board for this run alone on this machine; raises InfrastructureError.
@@ -51,16 +58,45 @@ class Stand:
         is_last = self.run.step == self.run.plan.collect
         await self.claims.take(lambda: self.run.gate.hold is hold, 0.0 if is_last else None)
 
+    async def open(self, channel: str) -> None:
+        """Open a console of the board; one that does not answer is a fault of the board."""
+        await self.claim()
+        with self.faults.watching(f"console {channel}"):
+            await self.consoles.open(channel)
+
     async def switch(self, what: str, name: str) -> None:
-        """Switch power once the board is this run's; one that is another labq's stays as it is."""
+        """Switch power once the board is this run's; one that is another labq's stays as it is.
+
+        What switches by command must work: a failure is a fault of the board, and so is a board
+        that does not go off. In the clean-up it is tried several times.
+        """
+        is_last = self.run.step == self.run.plan.collect
         try:
             await self.claim()
         except BusyError as error:
-            if self.run.step != self.run.plan.collect:
+            if not is_last:
                 raise
             self.run.say(Level.WARNING, f"power stays as it is: {error}")
             return
-        await self.power.switch(what, name)
+        tries = OFF_TRIES if is_last and what == "off" else 1
+        while True:
+            try:
+                await self._switch(what, name)
+            except InfrastructureError as error:
+                tries -= 1
+                if not tries:
+                    raise
+                self.run.say(Level.WARNING, f"power off is tried again: {error}")
+                await asyncio.sleep(OFF_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _switch(self, what: str, name: str) -> None:
+        kind = self.run.plan.power.kind
+        is_telling = kind == "command" or (kind == "emulator" and what == "off")
+        watching = self.faults.watching("power") if is_telling and what != "run" else nullcontext()
+        with watching:
+            await self.power.switch(what, name)
 
     async def tear_down(self) -> None:
         """Power off, close, leave nothing; what fails is said in the log."""

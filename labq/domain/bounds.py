@@ -91,6 +91,7 @@ def event_problems(event: Event) -> Iterator[Problem]:
         case StepEnded():
             yield from _number("next", event.next or 0, MOST_STEPS)
             yield from _text("suspect", event.suspect, MOST_MESSAGE_BYTES)
+            yield from _text("device_fault", event.device_fault, MOST_MESSAGE_BYTES)
             if event.failure:
                 yield from _text("failure.message", event.failure.message, MOST_MESSAGE_BYTES)
             yield from _text("suspect", event.suspect, MOST_NAME_BYTES)

@@ -65,7 +65,8 @@ class ConsoleSpec:
     """How the bench opens one channel.
 
     kind `pty`: `command` is run by `sh -c` in a pseudo terminal. kind `url`: a pyserial URL or
-    `unix:///path`. kind `emulator`: the console of the process that a step starts.
+    `unix:///path`. kind `emulator`: the console of the process that a step starts. `needs_power`:
+    its serial port is there only while the board has power.
     """
 
     channel: str
@@ -73,6 +74,7 @@ class ConsoleSpec:
     primary: bool = True
     command: str = ""
     url: str = ""
+    needs_power: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,9 @@ class PowerSpec:
     """How the bench switches the device. kind: `command`, `emulator` or `none`.
 
     The command lists run in order by `sh -c`; an empty list means that the device cannot do it.
-    For `emulator`, off ends the process of the step's emulator and on starts it again.
+    For `emulator`, off ends the process of the step's emulator and on starts it again. `state` is
+    a command that tells whether there is power, and `state_off` what it says when there is none (a
+    regular expression).
     """
 
     kind: str
@@ -90,6 +94,8 @@ class PowerSpec:
     soft_reboot: tuple[str, ...] = ()
     pre_power: tuple[str, ...] = ()
     pre_os: tuple[str, ...] = ()
+    state: str = ""
+    state_off: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

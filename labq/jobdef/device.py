@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labq.domain.errors import InvalidInputError, JobError, Problem
@@ -19,7 +19,9 @@ DEFAULT_CHANNEL = "console"
 METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "download": ()}
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
 
-_URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://")
+_URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://|/dev/\S+$")
+NEEDS_POWER = "console_needs_power"
+"""A key of a dictionary, and a tag of a connection: the serial port is there only with power."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,15 +169,20 @@ def read_device(dictionary: Dictionary, *, name: str, device_type: str) -> Devic
 
 def _consoles(dictionary: Dictionary) -> tuple[ConsoleSpec, ...]:
     commands = _mapping(dictionary.get("commands"))
+    is_powered = dictionary.get(NEEDS_POWER) is True
     if commands.get("connect"):
-        return (_console(DEFAULT_CHANNEL, str(commands["connect"]), primary=True),)
+        only = _console(DEFAULT_CHANNEL, str(commands["connect"]), primary=True)
+        return (replace(only, needs_power=is_powered),)
     connections = _mapping(commands.get("connections"))
     if connections:
         return tuple(
-            _console(
-                channel,
-                str(_mapping(connection).get("connect", "")),
-                primary=len(connections) == 1 or "primary" in _tags(connection),
+            replace(
+                _console(
+                    channel,
+                    str(_mapping(connection).get("connect", "")),
+                    primary=len(connections) == 1 or "primary" in _tags(connection),
+                ),
+                needs_power=is_powered or NEEDS_POWER in _tags(connection),
             )
             for channel, connection in connections.items()
         )
@@ -206,18 +213,24 @@ def is_emulated(dictionary: Dictionary) -> bool:
 
 def _power(dictionary: Dictionary) -> PowerSpec:
     commands = _mapping(dictionary.get("commands"))
-    lists = {
-        "on": _command_list(commands.get("power_on")),
-        "off": _command_list(commands.get("power_off")),
-        "reset": _command_list(commands.get("hard_reset")),
-        "soft_reboot": _command_list(commands.get("soft_reboot")),
-        "pre_power": _command_list(commands.get("pre_power_command")),
-        "pre_os": _command_list(commands.get("pre_os_command")),
-    }
-    if is_emulated(dictionary):
-        return PowerSpec(kind="emulator", **lists)
-    switched = lists["on"] or lists["off"] or lists["reset"]
-    return PowerSpec(kind="command" if switched else "none", **lists)
+    state = _mapping(commands.get("power_state"))
+
+    def listed(key: str) -> tuple[str, ...]:
+        return _command_list(commands.get(key))
+
+    is_switched = any(listed(key) for key in ("power_on", "power_off", "hard_reset"))
+    kind = "command" if is_switched else "none"
+    return PowerSpec(
+        kind="emulator" if is_emulated(dictionary) else kind,
+        on=listed("power_on"),
+        off=listed("power_off"),
+        reset=listed("hard_reset"),
+        soft_reboot=listed("soft_reboot"),
+        pre_power=listed("pre_power_command"),
+        pre_os=listed("pre_os_command"),
+        state=str(state.get("command", "")),
+        state_off=str(state.get("off", "")),
+    )
 
 
 def _command_list(value: object) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from labq.jobdef.schema import (
     Finding,
     any_list,
     any_mapping,
+    boolean,
     either,
     every,
     integer,
@@ -53,12 +55,22 @@ def _one_connection(value: object, path: Path) -> Iterator[Finding]:
         yield path, "only one of connect, connections may stand here"
 
 
+def _regular_expression(value: object, path: Path) -> Iterator[Finding]:
+    try:
+        re.compile(value if isinstance(value, str) else "")
+    except re.error as error:
+        yield path, f"must be a regular expression: {error}"
+
+
+_state = record({"command": text(1), "off": every(text(1), _regular_expression)}, {})
+
 _commands = every(
     record(
         {},
         {
             **dict.fromkeys(_COMMANDS, _command),
             "connect": _string,
+            "power_state": _state,
             "connections": mapping_of(_string, _connection),
             "users": mapping_of(_string, record({"do": _string}, {"undo": _string}, extra=True)),
         },
@@ -111,6 +123,7 @@ DEVICE = every(
             ),
             "exclusive": list_of(text(1)),
             "host_address": _string,
+            "console_needs_power": boolean,
             "constants": any_mapping,
             "character_delays": mapping_of(_string, _delay),
             "parameters": any_mapping,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import ResultReported
+from labq.domain.health_checks import CHECKED_HEALTH
 from labq.domain.states import DeviceHealth, DeviceState, Outcome, RunState, StepState
 from labq.models.device import Device, Reservation
 from labq.services import deliveries, results, transitions
@@ -35,9 +36,13 @@ class Ended:
     has_successor: bool = False
 
 
-def close(session: Session, known: OpenRun, by: By) -> Ended:
-    """End a run that its host has closed, end its job unless it runs again, free its device."""
+def close(session: Session, known: OpenRun, by: By, fault: str = "") -> Ended:
+    """End a run that its host has closed, end its job unless it runs again, free its device.
+
+    A device of which the host tells a `fault` is taken out of use at once.
+    """
     ended = _end(session, known, by)
+    _take_out(session, known, fault, by)
     _free(session, known.device, by)
     return ended
 
@@ -56,9 +61,10 @@ def give_up(session: Session, known: OpenRun, why: Failure, by: By) -> Ended:
     return replace(_end(session, known, by), is_torn_down=False)
 
 
-def tear_down(session: Session, known: OpenRun, by: By) -> Ended:
+def tear_down(session: Session, known: OpenRun, by: By, fault: str = "") -> Ended:
     """Take in that nothing of a run that was given up is left on its host: its device is free."""
     known.run.torn_down_at = by.at
+    _take_out(session, known, fault, by)
     _free(session, known.device, by)
     if known.device.health is DeviceHealth.GOOD:
         doubt = replace(by, reason=f"job {known.job.id}: {known.run.error_message}")
@@ -103,6 +109,13 @@ def _end(session: Session, known: OpenRun, by: By) -> Ended:
     deliveries.add_due(session, job, known.notify, by.at)
     case = results.job_result(job.id, run.id, run.epoch, failure=failure, at=by.at)
     return Ended(run=run.id, case=case)
+
+
+def _take_out(session: Session, known: OpenRun, fault: str, by: By) -> None:
+    """Take a device out of use that does not go off or answer, unless its host may be at fault."""
+    if fault and not known.run.is_host_fault and known.device.health in CHECKED_HEALTH:
+        bad = replace(by, reason=f"job {known.job.id}: {fault}")
+        transitions.set_device_health(session, known.device, DeviceHealth.BAD, bad)
 
 
 def _free(session: Session, device: Device, by: By) -> None:

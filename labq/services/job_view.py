@@ -63,9 +63,9 @@ class RunView:
     reserved_at: datetime
     began_at: datetime | None
     ended_at: datetime | None
-    lost_at: datetime | None
-    torn_down_at: datetime | None
-    error: Failure | None
+    lost_at: datetime | None = None
+    torn_down_at: datetime | None = None
+    error: Failure | None = None
     log_bytes: int
     log_lines: int
     steps: tuple[StepView, ...]
@@ -114,9 +114,9 @@ class JobView:
     slot_wait: SlotWait | None
     duration_seconds: float | None
     resubmit_of: int | None
-    is_health_check: bool
-    retries_left: int
-    waits_for: str
+    is_health_check: bool = False
+    retries_left: int = 0
+    waits_for: str = ""
     run_id: int | None
     may_change: bool
     runs: tuple[RunView, ...]

@@ -1,6 +1,7 @@
 """Parameters of the console driver `url`: `unix:///path`, `socket://host:port`, a port, others.
 
-A serial port may carry its speed: `/dev/ttyUSB0?baud=9600` (115200 without it).
+A serial port may carry its speed: `/dev/ttyUSB0?baud=9600` (115200 without it), and be written with
+its scheme: `serial:///dev/serial/by-path/...`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from labq.domain.errors import ConfigurationError
 
 BAUD = 115200
+SERIAL = "serial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ def parse_url(url: str) -> ConsoleUrl:
     except ValueError as error:
         raise ConfigurationError(f"console {url!r}: {error}") from error
     found = ConsoleUrl(
-        scheme=parts.scheme,
+        scheme="" if parts.scheme == SERIAL else parts.scheme,
         url=url,
         path=parts.path,
         host=parts.hostname or "",
