@@ -84,6 +84,10 @@ class NotFoundError(LabqError):
     """No such thing, or it is hidden from this user."""
 
 
+class TooLargeError(LabqError):
+    """There is no room for as much as that: a file, or all files of a run together."""
+
+
 class UnauthenticatedError(LabqError):
     """Name, password, token or session of the request is missing or wrong."""
 

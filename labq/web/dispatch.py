@@ -17,7 +17,7 @@ from labq.config import Settings
 from labq.services.database import session_factory
 from labq.services.parts import Parts
 from labq.web import auth, csrf
-from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page
+from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall
 from labq.web.limits import LoginLimit
 from labq.web.parsing import check_path, parse_body, parse_form, parse_query
 
@@ -37,6 +37,8 @@ class Dispatcher:
 
     def endpoint(self, endpoint: Endpoint) -> View:
         """Return the view of an endpoint."""
+        if endpoint.is_upload:
+            return self._upload(endpoint)
         adapter: TypeAdapter[Any] = TypeAdapter(endpoint.answer)
 
         def view(**path: object) -> AnyResponse:
@@ -48,6 +50,19 @@ class Dispatcher:
                 return value
             body = b"" if value is None else adapter.dump_json(value)
             return Response(body, endpoint.status, content_type=JSON if body else None)
+
+        return view
+
+    def _upload(self, endpoint: Endpoint) -> View:
+        """Return the view of an endpoint that has no transaction of its own and checks its token."""
+
+        def view(**path: object) -> AnyResponse:
+            check_path(path)
+            now = datetime.now(UTC)
+            call = UploadCall(sessions=self._sessions, now=now, settings=self._settings)
+            with statsd.timer(f"web.{endpoint.name}"):
+                answer: AnyResponse = endpoint.run(call, **path)
+                return answer
 
         return view
 

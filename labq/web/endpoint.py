@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from labq.config import Settings
 from labq.services.parts import Parts
@@ -21,6 +21,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 TEXT = "text/plain"
 HTML = "text/html"
+BYTES = "application/octet-stream"
 
 
 class Level(IntEnum):
@@ -52,12 +53,22 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadCall:
+    """A request with a large body: its handler knows who sends it, and opens short transactions."""
+
+    sessions: sessionmaker[Session]
+    now: datetime
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One method of one path below /api/v1.
 
     `run` gets the call, the path's parameters by name, `query` when there is a query model and
     `body` when there is a body model. It returns a value of the type `answer`, or a response.
-    `raw_body` names media types whose text becomes the body's field `raw_field`.
+    `raw_body` names media types whose text becomes the body's field `raw_field`. With `is_upload`
+    the body is bytes that `run` reads itself, and it gets an UploadCall.
     """
 
     method: str
@@ -72,6 +83,7 @@ class Endpoint:
     media: tuple[str, ...] = (JSON,)
     raw_body: tuple[str, ...] = ()
     raw_field: str = ""
+    is_upload: bool = False
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ from labq.domain.errors import (
     LabqError,
     NotFoundError,
     Problem,
+    TooLargeError,
     TooManyRequestsError,
     UnauthenticatedError,
 )
@@ -44,6 +45,7 @@ _STATUSES: tuple[tuple[type[LabqError], HTTPStatus], ...] = (
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
+    (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (JobError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ConfigurationError, HTTPStatus.UNPROCESSABLE_ENTITY),

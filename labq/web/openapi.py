@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from labq import __version__
-from labq.web.endpoint import JSON, Endpoint, Level
+from labq.web.endpoint import BYTES, JSON, Endpoint, Level
 from labq.web.errors import PROBLEM_JSON, ProblemDetails
 
 Schema = dict[str, Any]
@@ -89,6 +89,10 @@ def _operation(endpoint: Endpoint, schemas: Mapping[Any, Schema]) -> Schema:
         raw = {media: {"schema": {"type": "string"}} for media in endpoint.raw_body}
         content = {JSON: {"schema": schemas[_key(endpoint.body)]}, **raw}
         operation["requestBody"] = {"required": True, "content": content}
+    if endpoint.is_upload:
+        content = {BYTES: {"schema": {"type": "string", "format": "binary"}}}
+        operation["requestBody"] = {"required": True, "content": content}
+        operation["security"] = [{"token": []}]
     return operation
 
 

@@ -71,7 +71,8 @@ def test_an_operation_says_what_it_takes_and_gives(endpoint: Any) -> None:
     assert in_path == set(re.findall(r"{(\w+)}", path_of(endpoint)))
     in_query = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
     assert in_query == set(endpoint.query.model_fields if endpoint.query else ())
-    assert ("requestBody" in operation) == (endpoint.body is not None)
+    has_body = endpoint.body is not None or endpoint.is_upload
+    assert ("requestBody" in operation) == has_body
     assert str(endpoint.status) in operation["responses"]
     assert "application/problem+json" in operation["responses"]["default"]["content"]
     assert ({} in operation["security"]) == (endpoint.level is Level.ANONYMOUS)

@@ -1,6 +1,7 @@
 """The JSON API: one file a group of endpoints, all of them in one tuple."""
 
 from labq.web.api import (
+    artifacts,
     device_types,
     devices,
     enrolments,
@@ -22,6 +23,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *job_changes.ENDPOINTS,
     *job_log.ENDPOINTS,
     *job_results.ENDPOINTS,
+    *artifacts.ENDPOINTS,
     *events.ENDPOINTS,
     *devices.ENDPOINTS,
     *device_types.ENDPOINTS,
