@@ -17,6 +17,8 @@ from labq.domain.errors import InfrastructureError
 from labq.hw.session import Finished
 
 KEPT_BYTES = 64 * 1024
+OWNER_NICE = -15
+"""The nice value of a program that owns a core: a device drops a transfer that waits for its CPU."""
 # End of file before `go` ends the child; after it the program takes the shell's place.
 _LAUNCHER = 'IFS= read -r word && [ "$word" = go ] && exec "$@" </dev/null'
 
@@ -31,11 +33,12 @@ def run_fenced(
 ) -> Finished:
     """Run a program under the hold's fence; see `labq.hw.session.Session.run`.
 
-    With `cpus` it is pinned to them, before it is told to go.
+    With `cpus` it has them to itself as far as it may: before it is told to go it is pinned to them,
+    and put before other programs where this user may do that.
     """
     with _started(argv, cwd) as process:
         try:
-            _pin(process.pid, cpus)
+            _give(process.pid, cpus)
             link.call(Child(pid=process.pid, start=start_time(process.pid)))
             _say_go(process)
             output = _collect(process, link, deadline, argv[0])
@@ -69,7 +72,7 @@ def _started(argv: Sequence[str], cwd: Path | None) -> subprocess.Popen[bytes]:
     )
 
 
-def _pin(pid: int, cpus: Collection[int]) -> None:
+def _give(pid: int, cpus: Collection[int]) -> None:
     """Bind a process that waits for `go` to CPUs; what takes its place inherits it."""
     if not cpus:
         return
@@ -79,6 +82,11 @@ def _pin(pid: int, cpus: Collection[int]) -> None:
         return
     except OSError as error:
         raise InfrastructureError(f"CPUs {sorted(cpus)} cannot be used: {error}") from error
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, OWNER_NICE)
+    # Where the kernel groups sessions, it is the group's nice value that counts.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(OWNER_NICE))
 
 
 def _say_go(process: subprocess.Popen[bytes]) -> None:

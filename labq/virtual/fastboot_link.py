@@ -62,6 +62,14 @@ class Link:
         finally:
             self._socket.settimeout(None)
 
+    def skip(self, size: int, silence: float | None) -> None:
+        """Take data as `payload` does, and forget it."""
+        scratch = memoryview(bytearray(_PIECE_BYTES))
+        while size:
+            piece = scratch[: min(size, _PIECE_BYTES)]
+            self.payload(piece, silence)
+            size -= len(piece)
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()

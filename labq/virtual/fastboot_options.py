@@ -40,6 +40,7 @@ class Options:
     max_download: int
     partition_bytes: int
     is_realtime: bool
+    discards: bool
     faults: Faults
 
 
@@ -55,6 +56,7 @@ def parse(arguments: Sequence[str]) -> Options:
         max_download=given.max_download,
         partition_bytes=given.partition_bytes,
         is_realtime=given.realtime,
+        discards=given.discard,
         faults=Faults(
             stall=given.stall_ms / 1000,
             silence=given.drop_after_ms / 1000 or None,
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-download", type=_size, default=16 * 1024**2, metavar="BYTES")
     parser.add_argument("--partition-bytes", type=_size, default=1024**3, metavar="BYTES")
     parser.add_argument("--realtime", action="store_true", help="run before all other processes")
+    parser.add_argument("--discard", action="store_true", help="forget what is flashed")
     parser.add_argument("--stall-ms", type=int, default=0, help="stop in each download")
     parser.add_argument("--drop-after-ms", type=int, default=0, help="drop when no data comes")
     for fault, meaning in _FAULTS:

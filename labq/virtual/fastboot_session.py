@@ -74,7 +74,7 @@ class Session:
             return self._getvar(value)
         commands: Mapping[str, Callable[[str], None]] = {
             "download": self._download,
-            "flash": lambda partition: self.flash.write(partition, self._staged),
+            "flash": self._flash,
             "erase": self.flash.erase,
             "set_active": self.flash.set_active,
             "boot": self._keep_for_boot,
@@ -113,8 +113,11 @@ class Session:
             raise RefusedError(f"bad size {digits}") from error
         if size > self.options.max_download:
             raise RefusedError("data too large")
-        data = memoryview(bytearray(size))
         self.link.answer(f"DATA{size:08x}")
+        if self.options.discards:
+            self.link.skip(size, self.options.faults.silence)
+            return
+        data = memoryview(bytearray(size))
         self.link.payload(data[: size // 2], self.options.faults.silence)
         if "download" in self.options.faults.drops:
             raise LinkClosedError("dropped in the middle of a download")
@@ -122,6 +125,10 @@ class Session:
             threading.Event().wait(self.options.faults.stall)
         self.link.payload(data[size // 2 :], self.options.faults.silence)
         self._staged = data
+
+    def _flash(self, partition: str) -> None:
+        if not self.options.discards:
+            self.flash.write(partition, self._staged)
 
     def _keep_for_boot(self, _value: str) -> None:
         if not self._staged:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     corpus,
+    flashes,
     handover,
     idle,
     latency,
@@ -46,6 +47,7 @@ BENCHMARKS = (
     Benchmark(("job_overhead.qemu",), overhead.measure_qemu),
     Benchmark(("job_overhead.uboot",), overhead.measure_uboot),
     Benchmark(("overload",), overload.measure),
+    Benchmark(("fastboot_limit",), flashes.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),

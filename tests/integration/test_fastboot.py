@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from labq.bench.cores import usable_cores
+from labq.benchlink.child import OWNER_NICE
 from labq.cli.checks.programs import cache_folder
 from labq.domain.plan import Plan
 from labq.runner.step import Outcome, run_step
@@ -24,6 +25,7 @@ from tests.integration.step_lab import PROMPT, Ended, Runs, runs_on
 from tests.lab.jobs import shell_test
 
 MIB = 1024 * 1024
+CAP_SYS_NICE = 23  # Linux: include/uapi/linux/capability.h
 MKE2FS = shutil.which("mke2fs", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or "mke2fs"
 
 
@@ -131,7 +133,9 @@ def test_tests_are_written_into_the_file_system_of_an_image(runs: Runs) -> None:
     device = board(runs, lava_test_results_dir="/lava-%s")
     look = "debugfs -R 'stat /lava-1/bin/lava-test-case' by-name/rootfs | cat"
     check = typed(f"PATH=$PATH:/usr/sbin {look}", "Mode:  0755")
-    ended = runs.run([deploy(**images), boot(), check, shell_test("true")], **device)
+    ended = runs.run(
+        [deploy(**images), boot(), check, shell_test("true", timeout={"seconds": 1})], **device
+    )
     assert ended.verdicts["0_talk/typed"] == "pass", ended.failure
     assert ended.verdicts["lava/apply-overlay-sparse-image"] == "pass"
 
@@ -247,6 +251,13 @@ def flashing(runs: Runs, *options: str) -> tuple[Plan, subprocess.Popen[bytes]]:
     return made, runs.spawn_step(made.run, 1)
 
 
+def may_go_first() -> bool:
+    """Tell whether this user may put programs before others."""
+    status = Path("/proc/self/status").read_text()
+    rights = int(next(line for line in status.splitlines() if line.startswith("CapEff"))[7:], 16)
+    return bool(rights & 1 << CAP_SYS_NICE)
+
+
 def affinity(pid: int) -> set[int]:
     """Return the CPUs that a process may use, as the kernel says."""
     return set(psutil.Process(pid).cpu_affinity() or ())
@@ -257,6 +268,7 @@ def test_a_killed_worker_leaves_no_client_and_its_core_comes_back(runs: Runs) ->
     (client,) = until(clients)
     core = affinity(client)
     assert core in [set(one) for one in usable_cores()]
+    assert psutil.Process(client).nice() == (OWNER_NICE if may_go_first() else 0)
     worker.kill()
     worker.wait()
     until(lambda: not psutil.pid_exists(client))
