@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,14 @@ LINES = 40
 PATIENCE = httpx.Timeout(1.5)
 """What must be answered within a second, with something for a busy machine."""
 NUMBERS = count()
+ROOT = Path(__file__).parents[2]
+RELAY = """
+import sys, time
+from tests.chaos.relay import Relay
+line = Relay().add("127.0.0.1", lambda: ("127.0.0.1", int(sys.argv[1])))
+print(line.address[1], flush=True)
+time.sleep(100000)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +294,28 @@ def test_another_conductor_takes_over_and_the_first_one_does_no_harm(
             assert lab.ask(f"SELECT count(*) FROM run WHERE job_id = {each}") == 1
             names = Counter(case["name"] for case in client.results(each))
             assert names["said"] == 1
+    client.close()
+
+
+def test_a_conductor_whose_way_to_the_database_goes_silent_is_replaced_and_comes_back(
+    lab: Production,
+) -> None:
+    lab.spawn("relay", sys.executable, "-c", RELAY, str(lab.postgres.port), cwd=ROOT)
+    port = until(lambda: lab.log("relay").read_text().strip(), "the relay listens")
+    lab.kill("conductor")
+    lab.start("conductor", database_url=lab.database_url_at(int(port)))
+    client = lab.client()
+    assert client.run(shell_job(say("true", "said")))["outcome"] == "complete"
+    with _second_conductor(lab):
+        assert _leader(lab) == "conductor"
+        with lab.frozen("relay"):
+            assert client.run(shell_job(say("true", "said")))["outcome"] == "complete"
+            assert _leader(lab) == "conductor-2"
+    # The second one is gone: the first one has found its way back to the database.
+    assert client.run(shell_job(say("true", "said")))["outcome"] == "complete"
+    assert _leader(lab) == "conductor"
+    lab.kill("conductor", "relay")
+    lab.start("conductor")
     client.close()
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from typing_extensions import override
 
 from labq.supervisor import postgres, redis
+from labq.supervisor.postgres import USER, Postgres
 from tests.lab.client import Client
 from tests.lab.processes import tree
 from tests.lab.server import free_port, program
@@ -28,13 +30,32 @@ QUICK = {"fsync": "off", "full_page_writes": "off"}
 START_SECONDS = 60.0
 
 
+class TcpPostgres(Postgres):
+    """One that is reached by TCP as well, at the port of its settings."""
+
+    @property
+    def port(self) -> int:
+        """Return the port of 127.0.0.1, which is in the name of the socket too."""
+        return int(self.settings["port"])
+
+    @override
+    def url(self, database: str) -> str:
+        return f"{super().url(database)}&port={self.port}"
+
+
+def _prepare(folder: Path) -> TcpPostgres:
+    settings = {**QUICK, "listen_addresses": "127.0.0.1", "port": str(free_port())}
+    made = postgres.prepare(folder, settings)
+    return TcpPostgres(made.folder, made.programs, made.account, made.settings)
+
+
 class Production:
     """The processes by name; what is started again has the same settings and data."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.postgres = postgres.prepare(folder / "postgres", QUICK)
+        self.postgres = _prepare(folder / "postgres")
         self.redis = redis.prepare(folder / "redis")
         self.port, self.token = free_port(), ""
         plain = {name: text for name, text in os.environ.items() if not name.startswith("LABQ_")}
@@ -54,6 +75,10 @@ class Production:
     def url(self) -> str:
         """Return the address of the web server."""
         return f"http://127.0.0.1:{self.port}"
+
+    def database_url_at(self, port: int) -> str:
+        """Return the URL of the database behind a port of this machine."""
+        return f"postgresql://{USER}@127.0.0.1:{port}/{DATABASE}"
 
     def client(self) -> Client:
         """Return a new client of an admin."""
