@@ -58,6 +58,7 @@ class Settings(BaseModel):
     cache_bytes: int = 20 * 1024**3
     journal_bytes: int = 1024**3
     host_bytes: int = 0
+    host_stop_seconds: float = 3.5
     host_reserve_bytes: int = 256 * 1024**2
     log_bytes: int = 2 * 1024**3
     artifact_bytes: int = 1024**3

@@ -12,13 +12,23 @@ from datetime import UTC, datetime
 from labq.bench import endings, timers
 from labq.bench.cores import Cores, usable_cores
 from labq.bench.desk import Desk
+from labq.bench.drain import Drain
 from labq.bench.gate import Gate, RunGate, Waiter
 from labq.bench.host import Host
 from labq.bench.requests import do_request
 from labq.bench.run import BenchRun, Watch
 from labq.bench.stand import Stand
 from labq.bench.waits import say_granted
-from labq.benchlink.messages import Answer, Begin, Done, Dropped, End, Reply, Request
+from labq.benchlink.messages import (
+    Answer,
+    Begin,
+    Done,
+    DrainHost,
+    Dropped,
+    End,
+    Reply,
+    Request,
+)
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError
 from labq.domain.events import StepBegan
@@ -44,7 +54,8 @@ class Bench:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._check: asyncio.TimerHandle | None = None
-        self.is_disk_short = False
+        self.shut: set[str] = set()
+        self.drain = Drain(self)
         most = host.settings.journal_bytes
         self._watch = Watch(self._grew, self._cannot_go_on, most, host.reserve.free)
 
@@ -74,6 +85,13 @@ class Bench:
             work = endings.end(self, stand, desk.number, request.failure)
             return Reply(value=await asyncio.shield(work))
         return await do_request(stand, self.host, request)
+
+    async def drain_host(self, request: DrainHost) -> Reply:
+        """Drain the host at once, or end that; the reply says how many runs were ended."""
+        if request.reason:
+            return Reply(value=await self.drain.begin(request.reason))
+        self.drain.end()
+        return Reply()
 
     def size_of_journal(self, desk: Desk) -> int:
         """Return how long the journal of the worker's run is."""
@@ -138,7 +156,7 @@ class Bench:
             limit = self.host.limits.of(queue)
             if (limit is not None and used[queue] >= limit) or not self._is_in_turn(gate):
                 continue
-            if self.is_disk_short and queue is not Queue.COLLECT:
+            if self.shut and queue is not Queue.COLLECT:
                 continue
             if pause := self.host.limits.pause(queue, monotonic()):
                 self._look_again(pause)

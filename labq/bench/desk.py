@@ -11,6 +11,7 @@ from labq.benchlink.messages import (
     MOST_BYTES,
     Answer,
     Begin,
+    DrainHost,
     Fenced,
     Grew,
     Refused,
@@ -33,6 +34,9 @@ class Office(Protocol):
 
     async def do(self, desk: Desk, request: Request) -> Reply:
         """Do one request of the worker; raises LabqError."""
+
+    async def drain_host(self, request: DrainHost) -> Reply:
+        """Drain the host at once, or end that."""
 
     def size_of_journal(self, desk: Desk) -> int:
         """Return how long the journal of the worker's run is."""
@@ -75,6 +79,9 @@ class Desk:
         """Read until the worker closes."""
         try:
             begin = load_request(await reader.readuntil(b"\n"))
+            if isinstance(begin, DrainHost):
+                await self._drain(begin, office)
+                return
             if not isinstance(begin, Begin):
                 raise InfrastructureError("the first message is not begin")
             self.pid = begin.pid
@@ -91,6 +98,12 @@ class Desk:
         if self._task:
             self._task.cancel()
         office.left(self)
+        self._writer.close()
+
+    async def _drain(self, request: DrainHost, office: Office) -> None:
+        """Answer one who is no worker; what was asked goes on without them."""
+        self.say(await asyncio.shield(office.drain_host(request)))
+        await self._writer.drain()
         self._writer.close()
 
     def _take(self, request: Request, office: Office) -> None:

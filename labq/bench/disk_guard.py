@@ -22,6 +22,7 @@ from labq.config import Settings
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure
 
+SHUT = "the disk is nearly full"
 LOOK_SECONDS = 1.0
 # So long the run that was ended has to give its space back before the next one is ended.
 RELIEF_SECONDS = 30.0
@@ -73,7 +74,7 @@ class DiskGuard:
         if not self.notice:
             log.error("the disk is nearly full: %s", _describe(self._folder, space))
         self.notice = f"no new steps: {_describe(self._folder, space)}"
-        self._floor.is_disk_short = True
+        self._floor.shut.add(SHUT)
         await asyncio.to_thread(self._clear, space, self._closed())
         if self._relief is None or self._relief.is_over():
             await self._end_biggest(space)
@@ -83,7 +84,7 @@ class DiskGuard:
         self._reserve.make()
         if self.notice:
             self.notice = ""
-            self._floor.is_disk_short = False
+            self._floor.shut.discard(SHUT)
             self._floor.pump()
 
     def _measure(self) -> Space:

@@ -180,7 +180,7 @@ def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
         end=StepEnd.FAILED if failure else StepEnd.DONE,
         next=following,
         failure=failure,
-        host_fault=bool(suspect) or failure == STOPPED,
+        host_fault=bool(suspect) or failure == STOPPED or bool(failure and floor.shut),
         suspect=suspect,
         device_fault=cut(stand.faults.reason, MOST_MESSAGE_BYTES) if following is None else "",
     )

@@ -35,6 +35,7 @@ class Intake:
         self._path = self._host.folder.path / "orders.json"
         self._queue: asyncio.Queue[tuple[str, Order | None]] = asyncio.Queue()
         self.last, self.generation = self._read()
+        self._asked_drain = bench.drain.reason
 
     def put(self, entries: list[tuple[str, Order | None]]) -> None:
         """Take a batch from the reader."""
@@ -100,7 +101,17 @@ class Intake:
         if order.revision != self._host.limits.config.revision:
             self._host.limits.configure(kept_limits.parse(order))
             kept_limits.write_config(self._host.folder.path, order)
+            self._follow_drain(order)
             self._bench.pump()
+
+    def _follow_drain(self, order: ConfigOrder) -> None:
+        """Drain the host at the server's request, or end that; one of its own is left alone."""
+        drain = self._bench.drain
+        if order.drain and order.drain != drain.reason:
+            self._bench.start(drain.follow(order.drain))
+        elif not order.drain and drain.reason and drain.reason == self._asked_drain:
+            drain.end()
+        self._asked_drain = order.drain
 
     def _stored(self, order: StoredOrder) -> None:
         stored = self._host.shipper.stored(order.run, order.length)

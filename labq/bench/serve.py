@@ -45,7 +45,6 @@ from labq.domain.events import HoldState, Report
 REPORT_SECONDS = 5.0
 IDLE_REPORT_SECONDS = 0.5
 COALESCE_SECONDS = 0.03
-STOP_SECONDS = 3.5
 LAST_WORDS_SECONDS = 0.5
 KEEPER_SECONDS = 10.0
 THREADS = 256
@@ -193,7 +192,7 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader, minder: Minde
     claim.stop()
     if ends_runs:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(bench.host.settings.host_stop_seconds):
                 await endings.stop_all(bench)
     for task in tasks:
         task.cancel()
@@ -227,7 +226,8 @@ class _Watches:
 
     def complete(self, report: Report) -> Report:
         """Return the report with what they say."""
-        notices = tuple(filter(None, (self.guard.notice,)))
+        drained = f"drained: {report.drained}" if report.drained else ""
+        notices = tuple(filter(None, (self.guard.notice, drained)))
         return replace(report, load=self.load.report(), parts=self.minder.parts, notices=notices)
 
 
@@ -263,4 +263,5 @@ def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
         slots=bench.host.limits.reports(bench.gate.uses()),
         waits=tuple(islice(waits(bench, now), MOST_WAITS)),
         config=bench.host.limits.config.revision,
+        drained=bench.drain.reason,
     )

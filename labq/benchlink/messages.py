@@ -135,8 +135,17 @@ class End:
     op: Literal["end"] = "end"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainHost:
+    """Not of a worker: end all runs and begin none, because of `reason`; without one work again."""
+
+    reason: str
+    op: Literal["drain"] = "drain"
+
+
 Request = (
     Begin
+    | DrainHost
     | Watch
     | Open
     | Disconnect

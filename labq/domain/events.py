@@ -185,7 +185,7 @@ class Report:
     `generation` is the current one. `order` is the id of the last order read (stream id), `config`
     the revision of the last configuration taken up. `protocol` and `oldest_protocol`: what the host
     speaks, and the oldest that it understands. `parts` are its processes, `notices` say in words
-    what keeps it from working as it should. `confirmed`: the last event it was told is stored, and so
+    what keeps it from working as it should, `drained` why it begins nothing. `confirmed`: the last event it was told is stored, and so
     may have forgotten.
     """
 
@@ -206,6 +206,7 @@ class Report:
     confirmed: int = 0
     parts: tuple[PartReport, ...] = ()
     notices: tuple[str, ...] = ()
+    drained: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

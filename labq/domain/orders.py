@@ -67,13 +67,14 @@ class ConfigOrder:
     """What the host's slots are to be, until a higher revision; sent while a report shows another.
 
     An empty `preset` leaves that to the host's own settings. `limits` fixes the slots of a queue,
-    `ceilings` bounds those that adapt.
+    `ceilings` bounds those that adapt. `drain` is why the host is to end its runs and begin none.
     """
 
     revision: int
     preset: str = ""
     limits: Mapping[str, int] = field(default_factory=dict)
     ceilings: Mapping[str, int] = field(default_factory=dict)
+    drain: str = ""
     kind: Literal["config"] = "config"
 
 

@@ -24,13 +24,15 @@ OWN = "own"
 class ConfigChange:
     """What to change; None leaves as it is. 0 slots: no longer fixed, no longer bounded.
 
-    `preset` is a preset's name or `own`. `timeout_scales` takes the place of all factors.
+    `preset` is a preset's name or `own`. `timeout_scales` takes the place of all factors. `drain` is
+    why the host is to end its runs at once and begin none, empty to let it work again.
     """
 
     preset: str | None = None
     limits: Mapping[str, int] | None = None
     ceilings: Mapping[str, int] | None = None
     timeout_scales: Mapping[str, float] | None = None
+    drain: str | None = None
 
 
 def change(session: Session, name: str, wanted: ConfigChange) -> None:
@@ -59,6 +61,7 @@ def find_orders(session: Session) -> dict[str, ConfigOrder]:
             preset=config.get("preset", ""),
             limits=config.get("limits", {}),
             ceilings=config.get("ceilings", {}),
+            drain=config.get("drain", ""),
         )
         for name, config, revision in session.execute(query)
     }
@@ -68,6 +71,8 @@ def _changed(before: Mapping[str, Any], wanted: ConfigChange) -> dict[str, Any]:
     config = dict(before)
     if wanted.preset is not None:
         config["preset"] = "" if wanted.preset == OWN else wanted.preset
+    if wanted.drain is not None:
+        config["drain"] = wanted.drain
     for key, given in (("limits", wanted.limits), ("ceilings", wanted.ceilings)):
         if given is not None:
             merged = {**config.get(key, {}), **given}

@@ -79,4 +79,12 @@ def _gist(report: Report) -> tuple[object, ...]:
     is_overloaded = report.load is not None and report.load.is_overloaded
     preset = report.load.preset if report.load else ""
     waits = tuple((wait.run, wait.queue, wait.ahead) for wait in report.waits)
-    return (is_overloaded, preset, report.config, waits, report.parts, report.notices)
+    return (
+        is_overloaded,
+        preset,
+        report.config,
+        waits,
+        report.parts,
+        report.notices,
+        report.drained,
+    )

@@ -76,7 +76,8 @@ def _note_fit(session: Session, host: Host, report: Report) -> None:
     before = host.mismatch
     host.protocol = min(max(report.protocol, 0), MOST_PROTOCOL)
     spoken = protocol.mismatch(host.protocol, report.oldest_protocol, who=f"host {host.name}")
-    host.mismatch = spoken or _find_loss(host, report)
+    drained = f"it is drained: {report.drained}" if report.drained else ""
+    host.mismatch = spoken or _find_loss(host, report) or drained
     if before and not host.mismatch:
         transitions.tell(session, work=[Work.PAIRING])
 

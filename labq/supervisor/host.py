@@ -33,8 +33,8 @@ WORKERS = tuple(
     )
     for group in GROUPS
 )
-# The bench ends the runs and powers off.
-BENCH_STOP_SECONDS = 4.3
+# The bench has LABQ_HOST_STOP_SECONDS to end the runs and power off, and says so to the server.
+LAST_WORDS_SECONDS = 0.8
 WORKER_STOP_SECONDS = 0.3
 
 
@@ -78,7 +78,7 @@ def _serve(settings: Settings, logs: Path) -> None:
         while not (crew.is_stopping or is_taken):
             crew.turn()
             is_taken = crew.last_code(BENCH.name) == TAKEN_OVER
-        crew.stop([BENCH.name], BENCH_STOP_SECONDS)
+        crew.stop([BENCH.name], settings.host_stop_seconds + LAST_WORDS_SECONDS)
         crew.stop([part.name for part in WORKERS], WORKER_STOP_SECONDS)
         if is_taken:
             raise InfrastructureError(f"another machine runs host {settings.host} now")

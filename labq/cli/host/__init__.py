@@ -18,6 +18,8 @@ COMMANDS = (
     Entry("certificate", "labq.cli.host.certificate", "Make Redis a certificate that hosts trust."),
     Entry("run", "labq.cli.host.run", "Run this machine as a host."),
     Entry("restart", "labq.cli.host.restart", "Start parts of this host again; runs go on."),
+    Entry("drain", "labq.cli.host.drain", "Let a host's runs end, or end them at once."),
+    Entry("undrain", "labq.cli.host.undrain", "Let a drained host work again."),
     Entry("stop", "labq.cli.host.stop", "End this machine's host and its runs."),
 )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from labq.domain.states import HostHealth
 from labq.services import host_config, host_view, hosts
@@ -25,6 +27,20 @@ class HostBody(Input):
     timeout_scales: dict[str, float] | None = Field(
         default=None, description="factors for timeouts by kind of step, or `all`"
     )
+
+    drain: Text | None = Field(
+        default=None,
+        max_length=500,
+        description="why to end its runs now and power off; empty: let it work again",
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set - {"reason"}:
+            message = "nothing to change"
+            raise ValueError(message)
+        return self
+
     lost_after_seconds: int | None = Field(
         default=None, ge=0, le=366 * 24 * 3600, description="silence that ends its runs; 0: default"
     )
