@@ -48,6 +48,7 @@ class Uplink:
         self._client = client
         self._generation = Generation(lead, client)
         self._lines: dict[str, Line] = {}
+        self._configs: Mapping[str, ConfigOrder] = {}
         self._listed_at = -HOSTS_SECONDS
 
     def run(self) -> None:
@@ -77,26 +78,24 @@ class Uplink:
             return
         with self._lead.reading() as session:
             rows = session.execute(select(Host.name, Host.up_id, Host.sequence)).all()
-            configs = host_config.find_orders(session)
+            self._configs = host_config.find_orders(session)
         self._lines = {
             name: self._lines.get(name) or self._new_line(name, position, sequence)
             for name, position, sequence in rows
         }
         self._listed_at = monotonic()
-        self._configure(configs)
+        self._configure(list(self._lines.values()))
         if self._lines and not self._generation.is_unchanged():
             self._begin_generation()
         for line in self._lines.values():
             streams = (up_stream(line.host), log_stream(line.host))
             self._refuse(line, bound(self._client, line.host, streams))
 
-    def _configure(self, configs: Mapping[str, ConfigOrder]) -> None:
+    def _configure(self, lines: Sequence[Line]) -> None:
         """Tell hosts what is asked of them while their reports show something else."""
-        shown = {name: line.config for name, line in self._lines.items()}
+        asked = [(line, self._configs[line.host]) for line in lines if line.host in self._configs]
         orders = [
-            (name, order)
-            for name, order in configs.items()
-            if shown.get(name) not in (None, order.revision)
+            (line.host, order) for line, order in asked if line.config not in (None, order.revision)
         ]
         send_orders(self._client, orders)
 
@@ -187,6 +186,7 @@ class Uplink:
         if report:
             line.report, line.touched = report, set()
             line.order, line.config = report.order, report.config
+            self._configure([line])
         if line.report:
             line.touched |= runs_after(entries, line.report.sequence)
         send_orders(self._client, [(line.host, order) for order in _answers(line, entries)])
