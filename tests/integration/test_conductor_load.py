@@ -54,11 +54,11 @@ def _configure(lab: Lab, **wanted: object) -> None:
         host_config.change(session, HOST, ConfigChange(**wanted))  # type: ignore[arg-type]  # fields by name
 
 
-def _report_until(lab: Lab, look: Callable[[], bool]) -> None:
+def _report_until(lab: Lab, look: Callable[[], bool], config: int = 0) -> None:
     """Report as a host does, again and again: news may be noted with the next report only."""
 
     def report_and_look() -> bool:
-        lab.report(load=LOAD)
+        lab.report(load=LOAD, config=config)
         return look()
 
     eventually(report_and_look, "what the reports say")
@@ -101,8 +101,7 @@ def test_a_configuration_is_sent_until_a_report_shows_it(lab: Lab) -> None:
     with lab.conducting():
         lab.report(load=LOAD)
         eventually(lambda: wanted in lab.orders(), "the order")
-        lab.report(load=LOAD, config=1)
-        eventually(lambda: _host(lab).config_seen == 1, "the host's answer")
+        _report_until(lab, lambda: _host(lab).config_seen == 1, config=1)
         _configure(lab, preset="own", limits={"boot": 0})
         again = ConfigOrder(revision=2, ceilings={"deploy": 2})
         eventually(lambda: again in lab.orders(), "the next order")
