@@ -24,7 +24,12 @@ from labq.supervisor.postgres import Postgres
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 TEMPLATE = "labq_template"
 # Tests that share a running labq: where several processes run tests, one of them runs all of these.
-TOGETHER = ("tests/acceptance/", "tests/chaos/", "tests/integration/test_supervisor_up.py")
+TOGETHER = (
+    "tests/acceptance/",
+    "tests/chaos/",
+    "tests/integration/test_supervisor_up.py",
+    "tests/integration/test_outages.py",
+)
 
 
 class Together(LoadScopeScheduling):

@@ -42,8 +42,8 @@ READY_SECONDS = 90.0
 
 
 def names_of(part: Part, copies: int) -> tuple[str, ...]:
-    """Return what the processes of a part are called: `web`, `web-2`, `web-3`."""
-    return (part.name, *(f"{part.name}-{number}" for number in range(2, copies + 1)))
+    """Return what the processes of a part are called: `web`, `web2`, `web3`."""
+    return (part.name, *(f"{part.name}{number}" for number in range(2, copies + 1)))
 
 
 # In the order of ending, 10 s in all at most. A Celery worker looks up from its queue every 2 s.

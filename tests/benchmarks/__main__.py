@@ -20,6 +20,7 @@ from tests.benchmarks import (
     machine,
     overhead,
     overload,
+    recovery,
 )
 from tests.benchmarks.figures import Figure, say
 
@@ -48,6 +49,9 @@ BENCHMARKS = (
     Benchmark(("job_overhead.uboot",), overhead.measure_uboot),
     Benchmark(("overload",), overload.measure),
     Benchmark(("fastboot_limit",), flashes.measure),
+    Benchmark(("failover_seconds",), recovery.measure_failover),
+    Benchmark(("step_recovery_seconds",), recovery.measure_step_recovery),
+    Benchmark(("cancel_seconds",), recovery.measure_cancel),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,10 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    folder: Path, devices: str, settings: Mapping[str, str] | None = None
+    folder: Path,
+    devices: str,
+    settings: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Run `labq up --devices DEVICES` in a folder until the block is left; its output is up.log."""
     environment = _environment(folder, settings or {})
@@ -69,7 +72,7 @@ def running(
     ready.unlink(missing_ok=True)
     with (folder / "up.log").open("ab") as log:
         process = subprocess.Popen(
-            _command(folder, devices, ready),
+            (*_command(folder, devices, ready), *options),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
