@@ -21,11 +21,11 @@ from redis.retry import Retry
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError
 from labq.domain.names import claim_key
+from labq.hw.boot import boot_id
 
-LEASE_SECONDS = 15
-RENEW_SECONDS = 4.0
+LEASE_SECONDS = 6
+RENEW_SECONDS = 2.0
 POLL_SECONDS = 0.5
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 log = logging.getLogger(__name__)
 
 
@@ -125,7 +125,7 @@ class ClaimKeeper:
 def _instance(folder: Path) -> str:
     """Return what no other machine, and no other folder, has in common with this start of it."""
     place = folder.stat()
-    text = f"{BOOT_ID.read_text().strip()} {place.st_dev} {place.st_ino}"
+    text = f"{boot_id()} {place.st_dev} {place.st_ino}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
