@@ -112,8 +112,8 @@ def _end(session: Session, known: OpenRun, by: By) -> Ended:
 
 
 def _take_out(session: Session, known: OpenRun, fault: str, by: By) -> None:
-    """Take a device out of use that does not go off or answer, unless its host may be at fault."""
-    if fault and not known.run.is_host_fault and known.device.health in CHECKED_HEALTH:
+    """Take a device out of use that does not go off or does not answer."""
+    if fault and known.device.health in CHECKED_HEALTH:
         bad = replace(by, reason=f"job {known.job.id}: {fault}")
         transitions.set_device_health(session, known.device, DeviceHealth.BAD, bad)
 

@@ -48,9 +48,10 @@ def end(session: Session, known: OpenRun, event: StepEnded, by: By) -> Ended | N
     """
     run, step = known.run, known.steps[event.step]
     is_closing = event.next is None
+    fault = "" if event.host_fault else event.device_fault
     if run.state is RunState.ENDED:
         is_awaited = is_closing and run.is_awaited
-        return closing.tear_down(session, known, by, event.device_fault) if is_awaited else None
+        return closing.tear_down(session, known, by, fault) if is_awaited else None
     if event.epoch < run.epoch and not is_closing:
         return None
     _end_step(session, step, event, by)
@@ -58,7 +59,7 @@ def end(session: Session, known: OpenRun, event: StepEnded, by: By) -> Ended | N
         failure = _failure_of(event)
         run.error_type, run.error_message = failure.type, failure.message
         run.is_host_fault = event.host_fault
-    return closing.close(session, known, by, event.device_fault) if is_closing else None
+    return closing.close(session, known, by, fault) if is_closing else None
 
 
 def counts(known: OpenRun, event: ResultReported) -> bool:

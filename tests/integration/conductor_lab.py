@@ -30,7 +30,7 @@ from labq.domain.events import (
     StepEnded,
 )
 from labq.domain.orders import Order, RunOrder
-from labq.domain.states import HostHealth, HostState, JobState
+from labq.domain.states import DeviceHealth, HostHealth, HostState, JobState
 from labq.domain.verdicts import Verdict
 from labq.models.device import Device
 from labq.models.host import Host
@@ -41,6 +41,7 @@ from labq.services import devices, hosts, jobs, leader, users
 from labq.services.database import Role, make_engine
 from labq.services.devices import NewDevice
 from labq.services.leader import Term
+from labq.services.transitions import By
 from labq.services.users import NewUser
 from labq.services.visibility import Viewer
 from labq.streams import (
@@ -162,6 +163,12 @@ class Lab:
     def device(self, name: str = "board-1") -> Device:
         with Session(self.engine) as session:
             return session.scalars(select(Device).where(Device.name == name)).one()
+
+    def set_health(self, health: DeviceHealth) -> None:
+        """Set what the first board is fit for, as an admin does."""
+        with Session(self.engine) as session, session.begin():
+            by = By("ann", datetime.now(UTC), "as the test wants it")
+            devices.set_health(session, "board-1", health, by)
 
     def host(self) -> Host:
         with Session(self.engine) as session:

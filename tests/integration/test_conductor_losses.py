@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -70,6 +71,18 @@ def test_what_the_host_tells_late_frees_the_device_and_changes_no_outcome(lab: L
     assert (done.outcome, done.error_type) == (Outcome.INCOMPLETE, ErrorType.INFRASTRUCTURE)
     with Session(lab.engine) as session:
         assert session.scalars(select(TestCase.name)).all() == ["job"]
+
+
+def test_a_device_that_the_late_host_finds_at_fault_is_taken_out(lab: Lab) -> None:
+    with lab.conducting():
+        _, run = _running(lab)
+        _silence(lab, timedelta(hours=1))
+        _give_up(lab)
+        end = replace(ended(run.id, COLLECT, None), device_fault="it does not go off")
+        lab.send(end)
+        eventually(lambda: lab.device().state is DeviceState.IDLE, "the device")
+    assert lab.device().health is DeviceHealth.BAD
+    assert "it does not go off" in lab.device().health_reason
 
 
 def test_a_host_that_read_the_order_and_does_not_know_the_run_frees_the_device(lab: Lab) -> None:
