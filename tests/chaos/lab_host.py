@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.chaos.unit import Unit
 from tests.lab.processes import snapshot, tree
 
 DEAD_SECONDS = 10.0
+LONGEST_NAME = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +29,21 @@ class LabHost:
     home: Path
     folder: Path
     notes: Notes
+    environment: Mapping[str, str]
 
     def part(self, name: str) -> int | None:
         """Return the process of a part, None while there is none."""
         root = self.unit.pid
         if root is None or name == "supervisor":
             return root
-        found = [item.pid for item in tree(root) if item.name == f"labq:{name}"]
-        return min(found, default=None)
+        return part_below(root, name)
 
     def parts(self) -> list[int]:
         """Return the processes that labq itself has on this host."""
         root = self.unit.pid
-        return (
-            [item.pid for item in tree(root) if item.pid == root or _is_part(item.name)]
-            if root
-            else []
-        )
+        if root is None:
+            return []
+        return [item.pid for item in tree(root) if item.pid == root or item.name[:5] == "labq:"]
 
     def everything(self) -> list[int]:
         """Return all processes of the host, whoever their parent is."""
@@ -74,8 +74,10 @@ class LabHost:
         return lost
 
 
-def _is_part(name: str) -> bool:
-    return name.startswith("labq:")
+def part_below(root: int, name: str) -> int | None:
+    """Return the process that a supervisor calls by a name, None while there is none."""
+    wanted = f"labq:{name}"[:LONGEST_NAME]
+    return min((item.pid for item in tree(root) if item.name == wanted), default=None)
 
 
 def _has(pid: int, setting: str) -> bool:

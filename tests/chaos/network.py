@@ -25,7 +25,9 @@ table inet chaos {{
 
 
 class Network(Protocol):
-    """Connects hosts to the server, and takes the connection away."""
+    """Connects hosts to the server, at its `address`, and takes the connection away."""
+
+    address: str
 
     def connect(self, host: str, target: Callable[[], Address]) -> Address:
         """Return the address under which the host reaches the target."""
@@ -53,19 +55,15 @@ class Network(Protocol):
 class RelayNetwork(Network):
     """Hosts that reach the server by a relay which goes silent."""
 
+    address: str = "127.0.0.1"
     relay: Relay = field(default_factory=Relay)
     lines: dict[str, list[Line]] = field(default_factory=dict)
 
     @override
     def connect(self, host: str, target: Callable[[], Address]) -> Address:
-        line = self.relay.add(self.listens_at(host), target)
+        line = self.relay.add(self.address, target)
         self.lines.setdefault(host, []).append(line)
         return line.address
-
-    def listens_at(self, host: str) -> str:
-        """Return where the relay listens for a host."""
-        del host
-        return "127.0.0.1"
 
     @override
     def prefix(self, host: str) -> tuple[str, ...]:
@@ -103,10 +101,10 @@ class NamespaceNetwork(RelayNetwork):
     def __init__(self, hosts: tuple[str, ...]) -> None:
         super().__init__()
         self._spaces = {host: _Space.make(host) for host in hosts}
-
-    @override
-    def listens_at(self, host: str) -> str:
-        return self._spaces[host].outer
+        # One name for the server wherever it is seen from: that of its first link.
+        self.address = self._spaces[hosts[0]].outer
+        for space in self._spaces.values():
+            space.lead_to(self.address)
 
     @override
     def prefix(self, host: str) -> tuple[str, ...]:
@@ -153,6 +151,11 @@ class _Space:
         _ip(*inside, "link", "set", f"{link}p", "up")
         _ip(*inside, "link", "set", "lo", "up")
         return space
+
+    def lead_to(self, address: str) -> None:
+        """Let the namespace reach another address of this machine."""
+        if address != self.outer:
+            _ip("netns", "exec", self.name, "ip", "route", "add", address, "via", self.outer)
 
     def nft(self, *words: str, text: str = "", check: bool = True) -> None:
         """Change the packet filter of the namespace."""

@@ -49,13 +49,16 @@ class Notes:
         lengths = self._lengths()
         gone = sum(self._forget(path, lengths) for path in list(_files(root)))
         shutil.rmtree(self.folder)
-        self.folder.mkdir()
-        # What is left is on disk now: the next cut must not take it for unsynced.
+        self.settle(root)
+        return gone
+
+    def settle(self, root: Path) -> None:
+        """Note that everything below `root` is on disk."""
+        self.folder.mkdir(exist_ok=True)
         for path in _files(root):
             self._note_length(path, path.stat())
         for folder in _folders(root):
             self._note_folder(folder)
-        return gone
 
     def _noting_syncs(self, call: Call) -> Call:
         @wraps(call)

@@ -12,6 +12,7 @@ from tests.chaos.faults.network import Cut, Delay, HangUp
 from tests.chaos.faults.power import PowerCut
 from tests.chaos.faults.redis import ClientsKilled, Emptied, Torn
 from tests.chaos.faults.signals import AllKilled, Ended, Killed, Stopped
+from tests.chaos.faults.upgrade import Upgraded
 
 KINDS: tuple[Kind, ...] = (
     Killed(),
@@ -27,6 +28,7 @@ KINDS: tuple[Kind, ...] = (
     PowerCut(),
     DiskFull(),
     ClockStep(),
+    Upgraded(),
 )
 LONGEST_WAIT_SECONDS = 2.5
 

@@ -14,10 +14,15 @@ from tests.chaos.ground import HOSTS, Ground
 from tests.lab.processes import tree
 
 WORKERS = ("steps", "tests", "collect")
-ON_HOSTS = tuple(Target(host, part) for host in HOSTS for part in (*WORKERS, "bench", "supervisor"))
+ON_HOSTS = tuple(
+    Target(host, part) for host in HOSTS for part in (*WORKERS, "bench", "supervisor", "warden")
+)
 ON_SERVER = tuple(
     Target("", part)
-    for part in ("conductor", "conductor-2", "web", "stream", "core", "redis", "postgres")
+    for part in (
+        *("conductor", "conductor-2", "web", "web-2", "stream", "core"),
+        *("redis", "postgres", "supervisor"),
+    )
 )
 STOPPED = r"the host was stopped"
 CLOSED = r"console|connection|emulator|closed|nobody|terminal|keeper"
@@ -28,8 +33,6 @@ def find(ground: Ground, target: Target) -> list[int]:
     """Return the processes of a target; of PostgreSQL all."""
     if target.host:
         pid = ground.hosts[target.host].part(target.part)
-    elif target.part == "conductor-2":
-        pid = ground.second.pid
     else:
         pid = ground.server_part(target.part)
     if pid is None:
