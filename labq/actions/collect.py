@@ -29,11 +29,23 @@ def run(session: Session, _parameters: Parameters) -> None:
         duties.append(partial(undo, session, deadline))
         duties += [partial(session.disconnect, spec.channel) for spec in session.plan.consoles]
         duties.append(partial(clean, session.plan.device))
+        duties.append(partial(_keep_consoles, session))
         errors = [error for duty in duties if (error := _attempt(session, duty))]
         verdict = Verdict.FAIL if errors else Verdict.PASS
         work.report("finalize", verdict, work.clock() - began)
         if errors:
             raise errors[0]
+
+
+def _keep_consoles(session: Session) -> None:
+    """Keep what the consoles said as files, when the job asked for it and has no secrets."""
+    upload = session.plan.upload
+    if upload is None or not upload.consoles:
+        return
+    if session.plan.masks:
+        session.log(Level.WARNING, "raw consoles are not kept: the job's secrets may be in them")
+    else:
+        session.keep_consoles()
 
 
 def _attempt(session: Session, duty: Callable[[], None]) -> LabqError | None:

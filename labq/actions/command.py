@@ -15,6 +15,8 @@ from labq.domain.errors import InfrastructureError, JobError
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
 
+ARTIFACTS = "LABQ_ARTIFACTS"
+"""The variable that names the folder in which user commands may leave files for the job."""
 UNDO = "undo"
 """Under this key the names of user commands that collect has to undo are remembered."""
 
@@ -68,8 +70,10 @@ def _user_commands(session: Session, name: str, key: str) -> Sequence[str]:
 
 
 def _run_all(session: Session, commands: Sequence[str], deadline: Deadline) -> None:
+    session.artifacts.mkdir(exist_ok=True)
+    environment = ("env", f"{ARTIFACTS}={session.artifacts}")
     for command in commands:
-        finished = session.run(["sh", "-c", command], deadline)
+        finished = session.run([*environment, "sh", "-c", command], deadline)
         if finished.returncode != 0:
             raise InfrastructureError(
                 f"{command!r} failed with exit code {finished.returncode}: {finished.output}"

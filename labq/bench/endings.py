@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +14,13 @@ from typing import Protocol
 from labq.bench.gate import Gate
 from labq.bench.host import Host
 from labq.bench.stand import Stand
+from labq.bench.uploads import Parcel, waiting
 from labq.benchlink.records import Kind
 from labq.domain.bounds import MOST_MESSAGE_BYTES, cut
 from labq.domain.deadline import monotonic
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import StepEnd, StepEnded
+from labq.domain.verdicts import Level
 
 STOPPED = Failure(type=ErrorType.INFRASTRUCTURE, message="the host was stopped")
 """Ends the runs of a host that is stopped; it says nothing of their devices."""
@@ -135,6 +138,7 @@ def bury(floor: Floor, stand: Stand) -> None:
         return
     stand.claims.release()
     stand.lock.release()
+    _send_artifacts(floor, stand)
     sweep(floor)
 
 
@@ -143,12 +147,36 @@ def sweep(floor: Floor) -> None:
     for number, stand in list(floor.stands.items()):
         run = stand.run
         is_told = floor.host.outbox.confirmed >= run.last_event
-        if run.gate.is_closed and is_told and stand.stored >= run.log.size:
+        is_sent = stand.stored >= run.log.size and not floor.host.uploads.has(number)
+        if run.gate.is_closed and is_told and is_sent:
             del floor.stands[number]
             floor.gate.forget(number)
             floor.host.shipper.forget(number)
             run.close()
             floor.start(_delete(floor.host.folder.take_away(run.folder)))
+
+
+def _send_artifacts(floor: Floor, stand: Stand) -> None:
+    """Have the files that the run left sent; what is refused is said in its log."""
+    run = stand.run
+    if run.plan.upload is None or not waiting(run.folder):
+        return
+    loop = asyncio.get_running_loop()
+
+    def done(refused: list[str]) -> None:
+        # Nobody is there to be told when the bench has ended meanwhile.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_note_sent, floor, stand, refused)
+
+    url = floor.host.settings.server_url
+    floor.host.uploads.add(Parcel(run.plan.run, run.folder, url, run.plan.upload, done))
+
+
+def _note_sent(floor: Floor, stand: Stand, refused: list[str]) -> None:
+    for text in refused:
+        stand.run.say(Level.WARNING, f"artifact not stored: {text}")
+    floor.host.uploads.forget(stand.run.plan.run)
+    sweep(floor)
 
 
 async def _delete(folder: Path) -> None:

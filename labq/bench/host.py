@@ -11,6 +11,7 @@ from labq.bench.outbox import Outbox
 from labq.bench.reserve import Reserve
 from labq.bench.run_folder import HostFolder
 from labq.bench.shipper import Shipper
+from labq.bench.uploads import Uploads
 from labq.benchlink.keeper import KeeperClient
 from labq.config import Settings
 
@@ -29,6 +30,7 @@ class Host:
     keeper: KeeperClient
     limits: Limits
     reserve: Reserve
+    uploads: Uploads = field(default_factory=Uploads)
     _settling: set[asyncio.Task[None]] = field(default_factory=set)
     _unsettled: set[int] = field(default_factory=set)
 

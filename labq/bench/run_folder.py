@@ -1,7 +1,7 @@
 """A run's folder on its host: made whole or not at all, set aside when it cannot be read.
 
 `plan.json`, `journal`, `log` with `log.mark`, `remembered.json`, `emulator.json`, and `files/` for
-what steps leave to each other. `tombstones/<run>` stays when the folder goes.
+what steps leave to each other, `artifacts/` for what goes to the server when the run is over. `tombstones/<run>` stays when the folder goes.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class HostFolder:
         draft = self.runs / f".new-{run}"
         shutil.rmtree(draft, ignore_errors=True)
         (draft / "files").mkdir(parents=True, mode=0o755)
+        (draft / "artifacts").mkdir(mode=0o755)
         write_synced(draft / "plan.json", plan.encode())
         journal = Journal(draft / "journal")
         journal.append(Kind.EPOCH, json.dumps({"epoch": epoch, "next": following}).encode())

@@ -113,6 +113,7 @@ async def _serve(settings: Settings, folder: HostFolder) -> bool:
     server = await _listening(settings, bench)
     is_taken = await _work(bench, intake, reader, minder)
     server.close()
+    host.uploads.stop()
     shipper.stop(LAST_WORDS_SECONDS)
     host.disk.stop()
     return is_taken

@@ -25,6 +25,7 @@ from labq.benchlink.messages import (
     Start,
     Switch,
 )
+from labq.benchlink.raw_consoles import write_consoles
 from labq.domain.deadline import Deadline
 from labq.domain.errors import Failure, InfrastructureError
 from labq.domain.plan import Plan, PlanStep
@@ -77,6 +78,16 @@ class StepSession(Session):
     @override
     def folder(self) -> Path:
         return self._run_folder / "files"
+
+    @property
+    @override
+    def artifacts(self) -> Path:
+        return self._run_folder / "artifacts"
+
+    @override
+    def keep_consoles(self) -> None:
+        self.artifacts.mkdir(exist_ok=True)
+        write_consoles(self._journal, self.artifacts)
 
     @property
     @override

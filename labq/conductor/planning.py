@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure, LabqError
+from labq.domain.plan import Upload
 from labq.domain.timeout_scale import Scales
 from labq.jobdef.device import DeviceSpec, read_device, render_device
 from labq.jobdef.parse import parse_job
@@ -19,6 +20,7 @@ from labq.jobdef.plan_timeouts import scale_plan
 from labq.jobdef.spec import JobSpec
 from labq.jobdef.templates import InvalidDeviceError
 from labq.plans import digest, dump_plan
+from labq.services.artifacts import make_token
 from labq.services.scheduling import BadDevice, Planned, Proposal, Unplannable
 
 LOOK_SECONDS = 10.0
@@ -30,7 +32,10 @@ log = logging.getLogger(__name__)
 class Planner:
     """Plans proposals; a dictionary is rendered once, until a template of the site changes."""
 
-    def __init__(self, templates: Sequence[Path], timeout_scales: Scales) -> None:
+    def __init__(
+        self, templates: Sequence[Path], timeout_scales: Scales, secret_key: str = ""
+    ) -> None:
+        self._secret_key = secret_key
         self._templates = tuple(templates)
         self._timeout_scales = timeout_scales
         self._devices: dict[str, DeviceSpec] = {}
@@ -76,6 +81,13 @@ class Planner:
         built = scale_plan(built, proposal.timeout_scales, self._timeout_scales)
         text = dump_plan(built)
         return Planned(proposal=proposal, plan=built, text=text, digest=digest(text))
+
+    def _upload(self, proposal: Proposal) -> Upload | None:
+        """Return how the run's files are sent; None on a server without a secret key."""
+        if not self._secret_key:
+            return None
+        token = make_token(self._secret_key, proposal.run)
+        return Upload(token=token, consoles=proposal.keeps_console)
 
     def _device(self, proposal: Proposal, spec: JobSpec) -> DeviceSpec:
         self._forget_changed()

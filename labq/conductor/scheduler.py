@@ -47,11 +47,12 @@ class Scheduler:
         lost_after: timedelta = timedelta(minutes=30),
         *,
         timeout_scales: Scales | None = None,
+        secret_key: str = "",
     ) -> None:
         self._lead = lead
         self._lost_after = lost_after
         self._client = client
-        self._planner = Planner(templates, timeout_scales or {})
+        self._planner = Planner(templates, timeout_scales or {}, secret_key)
         self._random = SystemRandom()
         self._gather = Deadline.after(0)
 

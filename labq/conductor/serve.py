@@ -131,8 +131,10 @@ def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
     lost_after = timedelta(seconds=settings.host_lost_after)
     scales = settings.site_timeout_scales
 
+    key = settings.secret_key
+
     def schedule() -> None:
-        Scheduler(lead, client, folders, lost_after, timeout_scales=scales).run()
+        Scheduler(lead, client, folders, lost_after, timeout_scales=scales, secret_key=key).run()
 
     lead.repeat("scheduler", schedule)
 

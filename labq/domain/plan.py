@@ -176,6 +176,17 @@ class PlanStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """How a run's host sends files that belong to the run: with a token that is good for no other.
+
+    `consoles`: the raw bytes of its consoles are to become such files.
+    """
+
+    token: str
+    consoles: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything a host needs to know of one run; `masks` are secret values to hide in logs."""
 
@@ -194,6 +205,7 @@ class Plan:
     tags: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     context: Mapping[str, object] = field(default_factory=dict)
+    upload: Upload | None = None
     format: int = PLAN_FORMAT
 
     @property

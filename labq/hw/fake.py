@@ -130,7 +130,17 @@ class FakeSession:
     emulators: list[Emulator] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     disconnected: list[str] = field(default_factory=list)
+    kept_consoles: int = 0
     finish: Finished = field(default_factory=lambda: Finished(0, ""))
+
+    @property
+    def artifacts(self) -> Path:
+        """Return the folder beside `folder`."""
+        return self.folder.with_name("artifacts")
+
+    def keep_consoles(self) -> None:
+        """Record that it was asked for."""
+        self.kept_consoles += 1
 
     def console(self, channel: str | None = None) -> FakeConsole:
         """Return the named channel, or the first."""

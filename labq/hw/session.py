@@ -53,6 +53,13 @@ class Session(Protocol):
         """Return the run's folder for files, kept until the run is over."""
 
     @property
+    def artifacts(self) -> Path:
+        """Return the folder of files that go to the server when the run is over."""
+
+    def keep_consoles(self) -> None:
+        """Write the raw bytes that came from each console so far into `artifacts`."""
+
+    @property
     def power(self) -> Power:
         """Return the device's power."""
 

@@ -54,6 +54,7 @@ def _plan(session: Session, viewer: Viewer, job_id: int) -> dict[str, Any]:
     if row.plan is None:
         raise NotFoundError(f"job {job_id} has no plan yet: it has not been given a device")
     plan: dict[str, Any] = json.loads(row.plan)
+    plan.pop("upload", None)
     secrets = [text for text in plan.pop("masks", ()) if text]
     shown: dict[str, Any] = _masked(plan, sorted(secrets, key=len, reverse=True))
     return shown

@@ -41,6 +41,7 @@ class SubmitOptions:
     queue_seconds: float | None = None
     resubmit_of: int | None = None
     retries: int = 0
+    keeps_console: bool = False
     device: str | None = None
     is_health_check: bool = False
 
@@ -92,6 +93,7 @@ def submit(
         queue_until=now + timedelta(seconds=queue_seconds) if queue_seconds else None,
         resubmit_of=options.resubmit_of,
         retries_left=options.retries,
+        keeps_console=options.keeps_console,
         is_health_check=options.is_health_check,
     )
     session.add(job)

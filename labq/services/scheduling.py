@@ -35,6 +35,7 @@ class Proposal:
     timeout_scales: Mapping[str, float]
     definition: str
     resources: tuple[str, ...]
+    keeps_console: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +202,7 @@ def _proposals(session: Session, pairings: Sequence[Pairing]) -> list[Proposal]:
             timeout_scales=row.timeout_scales,
             definition=row.definition,
             resources=chosen[row.job_id].resources,
+            keeps_console=row.keeps_console,
         )
         for row in session.execute(_PROPOSALS, values)
     ]
@@ -226,9 +228,11 @@ _PROPOSALS = (
         Host.timeout_scales,
         JobDefinition.job_id,
         JobDefinition.definition,
+        Job.keeps_console,
     )
     .select_from(_PAIRS)
     .join(Device, Device.name == _PAIRS.c.device)
     .join(Host, Host.name == Device.host)
     .join(JobDefinition, JobDefinition.job_id == _PAIRS.c.job)
+    .join(Job, Job.id == _PAIRS.c.job)
 )

@@ -35,14 +35,25 @@ Examples:
     metavar="N",
     help="Run again, elsewhere if possible, after up to N infrastructure failures.",
 )
+@click.option(
+    "--keep-console", is_flag=True, help="Keep the raw bytes of all consoles as artifacts."
+)
 @json_option
 def command(
-    file: Path, *, follow: bool, waits: bool, retries: int | None, **options: float | None
+    file: Path,
+    *,
+    follow: bool,
+    waits: bool,
+    retries: int | None,
+    keep_console: bool,
+    **options: float | None,
 ) -> None:
     """Submit the job definition in FILE (`-`: standard input)."""
     chosen: Row = {name: value for name, value in options.items() if value is not None}
     if retries is not None:
         chosen["retry"] = {"infrastructure": retries}
+    if keep_console:
+        chosen["artifacts"] = {"console": True}
     body = {"definition": _read(file), "options": chosen}
     with connect() as api:
         report(api, api.post("/jobs", body), follow=follow, waits=waits)

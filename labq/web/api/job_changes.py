@@ -30,6 +30,12 @@ class Retry(Input):
     )
 
 
+class Kept(Input):
+    """Which files a job keeps beside log and results."""
+
+    console: bool = Field(default=False, description="the raw bytes of its consoles")
+
+
 class Options(Input):
     """What a submission says beside the definition."""
 
@@ -38,6 +44,7 @@ class Options(Input):
         default=None, gt=0, le=_LONGEST_QUEUE_SECONDS, description="canceled when no device took it"
     )
     retry: Retry = Retry()
+    artifacts: Kept = Kept()
 
 
 class DefinitionBody(Input):
@@ -92,6 +99,7 @@ def submit(call: Call, body: DefinitionBody) -> Submitted:
         priority=body.options.priority,
         queue_seconds=body.options.queue_seconds,
         retries=body.options.retry.infrastructure,
+        keeps_console=body.options.artifacts.console,
     )
     made = jobs.submit(
         call.session, body.definition, user=call.viewer, now=call.now, options=options
