@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks.report [FILE...]`: writes kept figures into docs/benchmarks.md.
 
-Without files the newest value of each figure in the user's cache is taken.
+Without files the newest value of each figure in the user's cache is taken. What `overload` found is
+drawn as docs/overload.svg.
 """
 
 from __future__ import annotations
@@ -12,25 +13,35 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.machine import folder
+from tests.benchmarks.overload_plot import picture
 
+Newest = dict[str, tuple[dict[str, Any], dict[str, Any]]]
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+PICTURE = PAGE.with_name("overload.svg")
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
 
 def main(names: Sequence[str]) -> None:
     """Replace what stands between the marks of the page."""
     paths = [Path(name) for name in names] or sorted(folder().glob("*.json"))
-    records = [json.loads(path.read_text()) for path in paths]
+    newest = _newest(json.loads(path.read_text()) for path in paths)
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + "\n".join(_table(records)) + "\n" + END + after)
+    PAGE.write_text(before + BEGIN + "\n".join(_table(newest)) + "\n" + END + after)
+    drawn = picture({name: figure["value"] for name, (figure, _) in newest.items()})
+    if drawn:
+        PICTURE.write_text(drawn)
 
 
-def _table(records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    newest: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+def _newest(records: Iterable[dict[str, Any]]) -> Newest:
+    newest: Newest = {}
     for record in records:
         for figure in record["figures"]:
             newest[figure["name"]] = (figure, record)
+    return newest
+
+
+def _table(newest: Newest) -> Iterator[str]:
     yield "| figure | value | unit | goal | date | machine |"
     yield "|---|---|---|---|---|---|"
     for name, (figure, record) in sorted(newest.items()):

@@ -122,7 +122,7 @@ def test_utilisation_is_the_share_of_slots_used_of_late():
 @pytest.mark.parametrize(
     ("pressure", "reason"),
     [
-        (Pressure(cpu=0.9, runnable=6.0), "6.0 tasks want each CPU (3 are fine)"),
+        (Pressure(cpu=0.9, runnable=6.0), "6.0 tasks want each CPU (3.5 are fine)"),
         (Pressure(io=0.9), "tasks wait for disk 90% of the time (60% is fine)"),
         (Pressure(memory=0.2), "tasks wait for memory 20% of the time (10% is fine)"),
         (Pressure(swap=900.0), "900 pages a second are swapped (200 are fine)"),
@@ -136,7 +136,7 @@ def test_each_sign_of_pressure_counts_and_is_named(pressure: Pressure, reason: s
 
 def test_many_runnable_tasks_count_only_while_tasks_wait_for_a_cpu():
     assert strain(Pressure(cpu=0.05, runnable=6.0), TOLERANCE).ratio < 1.0
-    assert strain(Pressure(has_stalls=False, runnable=6.0), TOLERANCE).ratio == 2.0
+    assert strain(Pressure(has_stalls=False, runnable=7.0), TOLERANCE).ratio == 2.0
 
 
 def test_downloads_mind_the_cpu_only_when_it_is_severe():
