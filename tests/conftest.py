@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 
 import psycopg2
 import pytest
@@ -19,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from labq.supervisor import postgres as postgres_server
 from labq.supervisor import redis as redis_server
 from labq.supervisor.postgres import Postgres
+from tests.lab import programs
 
 # Tests lose nothing when the machine dies in the middle.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -29,6 +26,7 @@ TOGETHER = (
     "tests/chaos/",
     "tests/integration/test_supervisor_up.py",
     "tests/integration/test_outages.py",
+    "tests/integration/test_joined_hosts.py",
 )
 
 
@@ -45,29 +43,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
     return Together(config, log)
 
 
-@contextmanager
-def _running(argv: tuple[str, ...], folder: Path, is_ready: Callable[[], bool]) -> Iterator[None]:
-    with (folder.parent / f"{folder.name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
-        limit = time.monotonic() + 60
-        while not is_ready():
-            assert process.poll() is None, Path(log.name).read_text(errors="replace")
-            assert time.monotonic() < limit, Path(log.name).read_text(errors="replace")
-            time.sleep(0.02)
-        yield
-    finally:
-        process.send_signal(2)
-        process.wait(30)
-
-
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """Return the private PostgreSQL of this session."""
     server = postgres_server.prepare(tmp_path_factory.mktemp("postgres") / "data", QUICK)
-    with _running(server.argv, server.folder, server.is_ready):
+    with programs.running(server.argv, server.folder, server.is_ready):
         yield server
 
 
@@ -119,7 +99,7 @@ def _execute(server: Postgres, statement: str) -> None:
 def redis_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of the private Redis of this session."""
     server = redis_server.prepare(tmp_path_factory.mktemp("redis"))
-    with _running(server.argv, server.folder, server.is_ready):
+    with programs.running(server.argv, server.folder, server.is_ready):
         yield server.url
 
 
