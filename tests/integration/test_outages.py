@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +16,9 @@ from typing import Any
 import httpx
 import psycopg2
 import pytest
+from alembic.script import ScriptDirectory
 
+from labq.services import schema
 from tests.lab.devices import shell_job
 from tests.lab.jobs import say, wait_for_file
 from tests.lab.production import DATABASE, Production, server
@@ -27,6 +28,7 @@ LINES = 40
 PATIENCE = httpx.Timeout(1.5)
 """What must be answered within a second, with something for a busy machine."""
 NUMBERS = count()
+KNOWN = ScriptDirectory.from_config(schema.configuration()).get_current_head()
 ROOT = Path(__file__).parents[2]
 RELAY = """
 import sys, time
@@ -255,6 +257,39 @@ def test_a_server_machine_that_dies_and_starts_again_ends_the_job_of_its_host(
     again.close()
 
 
+def test_every_part_is_replaced_on_a_newer_schema_while_a_job_runs(lab: Production) -> None:
+    folder = lab.folder / "upgrade"
+    folder.mkdir()
+    client = lab.client()
+    job = client.submit(_job(folder))
+    until((folder / "first").exists, "the job runs")
+    _migrate(lab, "9999")
+    with _second_conductor(lab):
+        for part in ("conductor", "core", "web"):
+            lab.end(part)
+            lab.start(part)
+        restarted = lab.cli("host", "restart", "all")
+        assert restarted.returncode == 0, restarted.stderr
+    until(lab.is_well, "all is well")
+    client.close()
+    (folder / "go").touch()
+    assert client.finish(job)["outcome"] == "complete"
+    _judge(client.lines(job), client.results(job))
+    assert lab.ask(f"SELECT max(epoch) FROM run WHERE job_id = {job}") == 1
+    _migrate(lab, KNOWN)
+    client.close()
+
+
+def _migrate(lab: Production, revision: str) -> None:
+    """Add what the parts do not know, as a newer labq would, or take it away."""
+    change = f"UPDATE alembic_version SET version_num = '{revision}'"
+    lab.change(
+        f"{change}; ALTER TABLE run ADD COLUMN weight int; CREATE TABLE scales (id int)"
+        if revision != KNOWN
+        else f"{change}; ALTER TABLE run DROP COLUMN weight; DROP TABLE scales"
+    )
+
+
 def _leader(lab: Production) -> str:
     """Return which of the conductors leads."""
     holder = lab.ask("SELECT holder FROM leader WHERE until > clock_timestamp()") or "::"
@@ -270,8 +305,7 @@ def _second_conductor(lab: Production) -> Iterator[None]:
         yield
     finally:
         until(lambda: _leader(lab), "somebody leads")
-        lab.processes["conductor-2"].send_signal(signal.SIGTERM)
-        lab.processes.pop("conductor-2").wait()
+        lab.end("conductor-2")
 
 
 @pytest.mark.parametrize("how", ["paused", "killed"])

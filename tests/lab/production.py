@@ -138,6 +138,17 @@ class Production:
         """Start the lab host: all that it knows of the server is its Redis."""
         self.spawn("host", program(), "host", "run", database_url="", secret_key="")
 
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `labq WORDS` as an admin of this machine."""
+        return subprocess.run(
+            [program(), *words],
+            env={**self.environment, "LABQ_URL": self.url, "LABQ_TOKEN": self.token},
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
     def wait_until_well(self) -> None:
         """Wait until the web server says that nothing is missing."""
         until(self.is_well, "all is well", START_SECONDS)
@@ -167,6 +178,12 @@ class Production:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def end(self, name: str) -> None:
+        """Ask a process to end, and wait for that."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        process.wait(START_SECONDS)
+
     def kill(self, *names: str) -> None:
         """Kill processes and all below them, all at once."""
         for name in names:
@@ -193,6 +210,15 @@ class Production:
                 cursor.execute(query)
                 row = cursor.fetchone()
                 return row[0] if row else None
+        finally:
+            connection.close()
+
+    def change(self, statements: str) -> None:
+        """Run statements on the database."""
+        connection = psycopg2.connect(self.postgres.url(DATABASE))
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statements)
         finally:
             connection.close()
 
