@@ -12,6 +12,7 @@ COMMANDS = (
     Entry("list", "labq.cli.job.list", "List jobs, the newest first."),
     Entry("show", "labq.cli.job.show", "Show a job: state, steps, timings, results."),
     Entry("log", "labq.cli.job.log", "Print a job's log; follow it."),
+    Entry("artifacts", "labq.cli.job.artifacts", "List the files that a job left; download them."),
     Entry("wait", "labq.cli.job.wait", "Wait for the end of jobs."),
     Entry("cancel", "labq.cli.job.cancel", "Cancel jobs."),
     Entry("resubmit", "labq.cli.job.resubmit", "Submit a job's definition again."),
