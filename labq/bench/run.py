@@ -19,6 +19,7 @@ from labq.bench.run_log import RunLog
 from labq.benchlink.messages import Granted
 from labq.benchlink.records import Kind, Record
 from labq.domain.bounds import MOST_NAME_BYTES, cut, fitted
+from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError, TestError
 from labq.domain.events import Event, StepBegan
 from labq.domain.plan import Plan
@@ -31,7 +32,10 @@ Case = tuple[object, object, object]
 
 @dataclass(slots=True)
 class Past:
-    """What the journal tells of a run's steps. Positions are bytes of the journal."""
+    """What the journal tells of a run's steps. Positions are bytes of the journal.
+
+    `worked` are the seconds of earlier boots of the machine: each has a monotonic clock of its own.
+    """
 
     first_begin: dict[tuple[int, int], int] = field(default_factory=dict)
     last_begin: int = 0
@@ -39,7 +43,26 @@ class Past:
     ends: dict[str, int | None] = field(default_factory=dict)
     began_at: float | None = None
     waited: float = 0.0
+    worked: float = 0.0
+    last_at: float = 0.0
     boot: str = ""
+
+    def saw_boot(self, boot: str) -> None:
+        """Note in which boot of the machine a step began."""
+        if self.boot and boot != self.boot:
+            self._close_clock()
+            self.began_at = None
+        self.boot = boot
+
+    def go_on_from(self, now: float) -> None:
+        """Let times count from now on: what they were taken from is gone."""
+        self._close_clock()
+        self.began_at = self.last_begin_at = now
+
+    def _close_clock(self) -> None:
+        began = self.last_at if self.began_at is None else self.began_at
+        self.worked += max(0.0, self.last_at - began - self.waited)
+        self.waited = self.last_at = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +109,8 @@ class BenchRun:
         for record in self.journal.records():
             if record.kind in (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END):
                 self._apply(record)
+        if self.is_of_earlier_boot:
+            self.past.go_on_from(monotonic())
         self.log.recover(self.journal)
         if self.gate.hold:
             self.collect_emissions()
@@ -205,7 +230,8 @@ class BenchRun:
     def job_seconds(self, now: float) -> float:
         """Return how long the run has worked, waits for slots left out."""
         began = self.past.began_at
-        return 0.0 if began is None or began > now else now - began - self.past.waited
+        present = 0.0 if began is None or began > now else now - began - self.past.waited
+        return self.past.worked + present
 
     def is_reported(self, result: CaseResult, number: int) -> bool:
         """Tell whether an earlier begin of the step has reported this case as often as this one."""
@@ -236,7 +262,7 @@ class BenchRun:
             case Kind.EPOCH:
                 self.gate.apply_epoch(int(data["epoch"]), int(data["next"]))
             case Kind.BEGIN:
-                self.past.boot = str(data.get("boot", ""))
+                self.past.saw_boot(str(data.get("boot", "")))
                 self._apply_begin(record, data)
             case Kind.LOST:
                 self.gate.apply_lost()
@@ -247,6 +273,7 @@ class BenchRun:
                 self.gate.apply_end(record.step, following)
             case _:
                 raise InfrastructureError(f"record {record.kind} does not change the gate")
+        self.past.last_at = max(self.past.last_at, record.at)
 
     def _apply_begin(self, record: Record, data: Mapping[str, Any]) -> None:
         key = (self.gate.epoch, record.step)
