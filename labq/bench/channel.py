@@ -23,7 +23,8 @@ class Channel:
     """A descriptor that is read by the loop, at most TURN_BYTES a turn, so that all get a turn.
 
     `process` is the keeper's key of the process behind it, if any. `asked` is set when a step or
-    a power command means to close it.
+    a power command means to close it. `vanished`, where it is set, is told instead of the journal
+    when the connection ends by itself.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Channel:
         self.name = name
         self.process: str | None = None
         self.asked = False
+        self.vanished: Callable[[], None] | None = None
         self._file = file
         self._run = run
         self._closed = closed
@@ -63,8 +65,8 @@ class Channel:
                 self._run.record(Kind.TYPING, data, channel=self.name, number=number)
             await self._type(number, data[sent:], delay)
 
-    def end(self, text: str) -> None:
-        """Take what has arrived, close, and say so in the journal."""
+    def end(self, text: str, *, is_expected_back: bool = False) -> None:
+        """Take what has arrived, close, and say so in the journal unless it is to come back."""
         if not self._is_open:
             return
         self._is_open = False
@@ -75,8 +77,9 @@ class Channel:
         try:
             while self._take() > 0:
                 pass
-            data = json.dumps({"text": text, "asked": self.asked}).encode()
-            self._run.record(Kind.CLOSED, data, channel=self.name)
+            if not is_expected_back:
+                data = json.dumps({"text": text, "asked": self.asked}).encode()
+                self._run.record(Kind.CLOSED, data, channel=self.name)
         except LabqError as error:
             self._run.failed(error)
         finally:
@@ -95,7 +98,10 @@ class Channel:
             return
         # The end. A process behind it tells its exit code in a moment.
         self._loop.remove_reader(self._file)
-        if self.process:
+        if self.vanished and not self.asked:
+            self.end("the connection ended", is_expected_back=True)
+            self.vanished()
+        elif self.process:
             self._loop.call_later(EXIT_SECONDS, self.end, "the connection ended")
         else:
             self.end("the connection ended")

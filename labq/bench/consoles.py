@@ -6,19 +6,22 @@ import asyncio
 import json
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from labq.bench import emulator, placeholders
 from labq.bench.channel import Channel
 from labq.bench.claims import MARK
+from labq.bench.faults import Faults
+from labq.bench.ports import Ports, declare, path_of
 from labq.bench.run import BenchRun
 from labq.benchlink.keeper import KeeperClient, Kept
 from labq.benchlink.messages import Start
 from labq.benchlink.records import Kind
 from labq.domain.deadline import Deadline
-from labq.domain.errors import ConfigurationError, InfrastructureError
+from labq.domain.errors import ConfigurationError, InfrastructureError, LabqError
 from labq.domain.plan import ConsoleSpec
 from labq.domain.verdicts import Level
 from labq.drivers.console import CONSOLES
@@ -34,8 +37,11 @@ KILL_SECONDS = 10.0
 class Consoles:
     """Opens, keeps and closes. The keeper has each descriptor under `<run>/<channel>`."""
 
-    def __init__(self, run: BenchRun, keeper: KeeperClient, tftp: Path, spawner: Spawner) -> None:
+    def __init__(
+        self, run: BenchRun, keeper: KeeperClient, *, tftp: Path, spawner: Spawner, faults: Faults
+    ) -> None:
         self._run = run
+        self._ports = Ports(run, faults, self._connect_kept)
         self._keeper = keeper
         self._spawner = spawner
         self._tftp = tftp
@@ -46,17 +52,18 @@ class Consoles:
     async def open(self, name: str) -> None:
         """Open a channel if it is not open; raises InfrastructureError when that fails."""
         async with self._lock:
-            if name in self._open:
+            if name in self._open or self._ports.is_absent(name):
                 return
             spec = self._spec(name)
-            driver = next((item for item in CONSOLES if item.kind == spec.kind), None)
-            if driver is None:
-                raise InfrastructureError(f"console {name}: the emulator does not run")
+            path = path_of(spec)
+            if path and not path.exists():
+                self._run.record(Kind.OPENED, b"{}", channel=name)
+                self._await_port(name, f"waits for serial port {path}, which is not there")
+                return
             key = self._key(name)
-            place = Place(key=key, folder=self._run.folder / "files", spawner=self._spawner)
             if spec.kind == "pty":
                 self._running[key] = asyncio.Event()
-            file = await asyncio.to_thread(driver.open, spec, place)
+            file = await asyncio.to_thread(self._driver(spec), spec, self._place(name))
             self._connect(name, file, key if spec.kind == "pty" else None)
             if spec.kind != "pty":
                 await asyncio.to_thread(self._keeper.keep, key, file)
@@ -70,7 +77,7 @@ class Consoles:
         """Close all channels, end the emulator, and leave nothing with the keeper."""
         async with self._lock:
             await self._stop()
-            for name in list(self._open):
+            for name in [*self._open, *self._ports.absent]:
                 await self._close(name)
             prefix, locks = self._key(""), self._key(MARK)
             for entry in await asyncio.to_thread(self._keeper.entries):
@@ -101,6 +108,7 @@ class Consoles:
 
     async def send(self, name: str, number: int, data: bytes, delay: float) -> None:
         """Send to an open channel; raises InfrastructureError when it is closed."""
+        await self._ports.arrival(name)
         channel = self._open.get(name)
         if channel:
             await channel.send(number, data, delay)
@@ -133,7 +141,9 @@ class Consoles:
             channel, process = self._meaning(name, request, entry)
             if channel and entry.has_descriptor:
                 file = await asyncio.to_thread(self._keeper.take, entry.key)
-                self._connect(channel, file, process, is_new=False)
+                text = "the bench was restarted: what buffers could not hold may be missing here"
+                declare(self._run, channel, text, Level.DEBUG)
+                self._attach(channel, file, process)
         if request and emulator.LISTENER in entries and request.channel not in entries:
             await self._accept_late(request)
         for entry in entries.values():
@@ -150,15 +160,24 @@ class Consoles:
         for record in self._run.journal.records():
             if record.kind in (Kind.OPENED, Kind.CLOSED):
                 state[record.channel] = record.kind == Kind.OPENED
-        return [name for name, is_open in state.items() if is_open and name not in self._open]
+        return [
+            name
+            for name, is_open in state.items()
+            if is_open and name not in self._open and not self._ports.is_absent(name)
+        ]
 
     def declare_lost(self) -> None:
         """Say in the journal which consoles did not outlive the bench before this one."""
         for name in self.lost_channels():
+            if path := self._path(name):
+                self._await_port(
+                    name, f"serial port {path} is opened again: output may be missing here"
+                )
+                continue
             text = "the connection did not outlive a restart of the host's supervisor"
             data = json.dumps({"text": text, "asked": False, "lost": True}).encode()
             self._run.record(Kind.CLOSED, data, channel=name)
-            self._declare_gap(name, f"{text}: output may be missing here", Level.WARNING)
+            declare(self._run, name, f"{text}: output may be missing here", Level.WARNING)
 
     async def _launch(self, request: Start) -> None:
         key = self._key(emulator.PROCESS)
@@ -211,6 +230,10 @@ class Consoles:
             raise InfrastructureError("the emulator does not end, not even when it is killed")
 
     async def _close(self, name: str) -> None:
+        if self._ports.is_absent(name):
+            self._ports.forget(name)
+            data = json.dumps({"text": "closed", "asked": True}).encode()
+            self._run.record(Kind.CLOSED, data, channel=name)
         channel = self._open.get(name)
         if channel is None:
             return
@@ -239,20 +262,53 @@ class Consoles:
     async def _drop(self, key: str) -> None:
         await asyncio.to_thread(self._keeper.drop, key)
 
-    def _connect(self, name: str, file: int, process: str | None, *, is_new: bool = True) -> None:
-        if is_new:
-            self._run.record(Kind.OPENED, b"{}", channel=name)
-        else:
-            text = "the bench was restarted: what buffers could not hold may be missing here"
-            self._declare_gap(name, text, Level.DEBUG)
+    def _connect(self, name: str, file: int, process: str | None) -> None:
+        self._run.record(Kind.OPENED, b"{}", channel=name)
+        self._attach(name, file, process)
+
+    def _attach(self, name: str, file: int, process: str | None) -> None:
+        """Read a descriptor as a channel that is open already, as the journal has it."""
         channel = Channel(name, file, self._run, self._forget)
         channel.process = process
+        if process is None and self._path(name):
+            channel.vanished = partial(self._vanished, name)
         self._open[name] = channel
 
-    def _declare_gap(self, name: str, text: str, level: Level) -> None:
-        line = self._run.log.lines.count
-        data = {"lvl": level.value, "msg": text, "line": line}
-        self._run.record(Kind.GAP, json.dumps(data).encode(), channel=name)
+    async def _connect_kept(self, name: str, file: int) -> None:
+        """Connect a port that has come, and give it into keeping."""
+        async with self._lock:
+            self._attach(name, file, None)
+            await asyncio.to_thread(self._keeper.keep, self._key(name), file)
+
+    def _vanished(self, name: str) -> None:
+        """A port is gone, by a power cycle or because its cable was moved: it is waited for."""
+        text = f"serial port {self._path(name)} is gone: what it says until it is back is missing"
+        try:
+            self._await_port(name, text)
+        except LabqError as error:
+            self._run.failed(error)
+
+    def _await_port(self, name: str, text: str) -> None:
+        declare(self._run, name, text)
+        spec = self._spec(name)
+        if path := path_of(spec):
+            opening = partial(self._driver(spec), spec, self._place(name))
+            self._ports.wait_for(name, path, opening)
+
+    def _path(self, name: str) -> Path | None:
+        """Return the serial port that a console of the device is, None for other consoles."""
+        found = (path_of(spec) for spec in self._run.plan.consoles if spec.channel == name)
+        return next(found, None)
+
+    def _driver(self, spec: ConsoleSpec) -> Callable[[ConsoleSpec, Place], int]:
+        driver = next((item for item in CONSOLES if item.kind == spec.kind), None)
+        if driver is None:
+            raise InfrastructureError(f"console {spec.channel}: the emulator does not run")
+        return driver.open
+
+    def _place(self, name: str) -> Place:
+        folder = self._run.folder / "files"
+        return Place(key=self._key(name), folder=folder, spawner=self._spawner)
 
     def _forget(self, channel: Channel) -> None:
         if self._open.get(channel.name) is channel:

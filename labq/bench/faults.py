@@ -31,9 +31,14 @@ class Faults:
         try:
             yield
         except InfrastructureError as error:
-            self._set({**self._found, what: str(error)})
+            self.note(what, str(error))
             raise
-        self._set({key: text for key, text in self._found.items() if key != what})
+        self.note(what, "")
+
+    def note(self, what: str, fault: str) -> None:
+        """Note a fault, or with an empty text that there is none."""
+        others = {key: text for key, text in self._found.items() if key != what}
+        self._set({**others, what: fault} if fault else others)
 
     def _set(self, found: dict[str, str]) -> None:
         if found == self._found:

@@ -42,11 +42,12 @@ class Stand:
         plan = run.plan
         tftp = host.folder.tftp_of(plan.device)
         spawner = NiceSpawner(host.keeper, lambda: host.limits.nice)
-        consoles = Consoles(run, host.keeper, tftp, spawner)
+        faults = Faults(run.folder)
+        consoles = Consoles(run, host.keeper, tftp=tftp, spawner=spawner, faults=faults)
         lock = DeviceLock(host.folder.path / "locks", (plan.device, *plan.locks))
         claims = Claims(run, host.keeper, host.settings)
         children = Children(plan.run, lock)
-        power, faults = RunPower(run, consoles), Faults(run.folder)
+        power = RunPower(run, consoles)
         return cls(run, consoles, power, lock, children, claims, faults)
 
     async def claim(self) -> None:

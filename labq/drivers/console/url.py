@@ -43,7 +43,8 @@ def _open(where: ConsoleUrl) -> int:
         case "socket":
             return socket.create_connection((where.host, where.port), CONNECT_SECONDS).detach()
         case "":
-            with serial.Serial(where.path, where.baud, timeout=0) as port:
+            # The port's own lock goes with the descriptor: nobody else opens it meanwhile.
+            with serial.Serial(where.path, where.baud, timeout=0, exclusive=True) as port:
                 return os.dup(port.fileno())
         case _:
             return _open_bridge(where.url)
