@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
+from redis.retry import Retry
 
 from labq.domain.errors import ConfigurationError, InfrastructureError
 from labq.services.redis_rights import Command, forbidden, needed, rules
@@ -22,9 +24,15 @@ MOST_TOLD = 5
 log = logging.getLogger(__name__)
 
 
-def connect(url: str) -> redis.Redis:
-    """Return an admin's client that fails soon."""
-    return redis.Redis.from_url(url, protocol=2, socket_timeout=5, socket_connect_timeout=2)
+def connect(url: str, seconds: float = 5.0) -> redis.Redis:
+    """Return an admin's client that waits for no answer longer than `seconds`."""
+    return redis.Redis.from_url(
+        url,
+        protocol=2,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def user_of(host: str) -> str:

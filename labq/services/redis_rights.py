@@ -73,7 +73,7 @@ def needed(host: str) -> Sequence[Command]:
     for queue in Queue:
         name = f"{host}.{queue}"
         commands += [
-            ("BRPOP", name, "1"),
+            ("BRPOP", name, "0.01"),
             ("LPUSH", name, "x"),
             ("LLEN", name),
             ("LRANGE", name, "-1", "-1"),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, ResponseError
+from redis.retry import Retry
 
 from labq.domain.errors import ConfigurationError, InfrastructureError
 from labq.services import redis_access, redis_rights
@@ -45,7 +47,7 @@ def admin(request: pytest.FixtureRequest, redis_url: str) -> Iterator[redis.Redi
 
 def _answers(port: int) -> bool:
     try:
-        return bool(redis.Redis(port=port).ping())
+        return bool(redis.Redis(port=port, retry=Retry(NoBackoff(), 0)).ping())
     except redis.ConnectionError:
         return False
 
@@ -59,6 +61,7 @@ def _as_host(admin: redis.Redis) -> redis.Redis:
         password=PASSWORD,
         protocol=2,
         socket_timeout=5,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

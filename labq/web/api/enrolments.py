@@ -18,6 +18,8 @@ from labq.services.transitions import By
 from labq.web.endpoint import Call, Endpoint, Level
 from labq.web.parsing import Input, Text
 
+REDIS_SECONDS = 0.8
+"""A request that cannot be served is answered within a second."""
 _HOUR = 3600
 
 
@@ -123,7 +125,7 @@ def _of(call: Call, body: HostBody) -> Joining:
 def _redis(call: Call) -> Iterator[redis.Redis]:
     """Give an admin's client; raises InfrastructureError when Redis does not answer."""
     try:
-        with redis_access.connect(call.settings.redis_url) as client:
+        with redis_access.connect(call.settings.redis_url, REDIS_SECONDS) as client:
             yield client
     except (redis.RedisError, OSError) as error:
         raise InfrastructureError(f"Redis does not answer: {error}") from error
