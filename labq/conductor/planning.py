@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,6 +80,7 @@ class Planner:
             host_address=proposal.host_address,
         )
         built = scale_plan(built, proposal.timeout_scales, self._timeout_scales)
+        built = replace(built, upload=self._upload(proposal))
         text = dump_plan(built)
         return Planned(proposal=proposal, plan=built, text=text, digest=digest(text))
 
