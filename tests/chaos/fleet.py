@@ -13,6 +13,8 @@ from pathlib import Path
 
 SHELL, UML = "recorder-shell", "recorder-uml"
 LOCKS = Path("/proc/locks")
+# A long touch outlives its worker and bench, if nobody ends it.
+TOUCH_SECONDS, LONG_SECONDS = 0.5, 9
 
 BOARD = """\
 #!/bin/sh
@@ -73,7 +75,9 @@ esac
 """
 SHELL_FILE = """\
 {{% extends 'shell.jinja2' %}}
-{{% set user_commands = {{'hold': {{'do': {touch}, 'undo': 'true'}}}} %}}
+{{% set user_commands = {{
+  'hold': {{'do': {touch}, 'undo': 'true'}}, 'hold-long': {{'do': {long}, 'undo': 'true'}}
+}} %}}
 {{% block commands %}}
   connect: {connect}
   power_off: {off}
@@ -82,7 +86,9 @@ SHELL_FILE = """\
 UML_FILE = """\
 {{% extends 'uml.jinja2' %}}
 {{% set uml_command = {kernel} %}}
-{{% set user_commands = {{'hold': {{'do': {touch}, 'undo': 'true'}}}} %}}
+{{% set user_commands = {{
+  'hold': {{'do': {touch}, 'undo': 'true'}}, 'hold-long': {{'do': {long}, 'undo': 'true'}}
+}} %}}
 {{% block commands %}}
 {{{{ super() }}}}
   power_off: {off}
@@ -132,7 +138,8 @@ class Device:
         words = {
             "connect": _yaml(f"exec {shlex.join([*board, 'connect'])} {{FOLDER}}"),
             "off": _yaml(f"{shlex.join([*board, 'off'])} {{FOLDER}}"),
-            "touch": _yaml(f"exec {shlex.join([*board, 'touch'])} 0.7"),
+            "touch": _yaml(f"exec {shlex.join([*board, 'touch'])} {TOUCH_SECONDS}"),
+            "long": _yaml(f"exec {shlex.join([*board, 'touch'])} {LONG_SECONDS}"),
             "kernel": _yaml(str(self.folder / "linux")),
         }
         return (SHELL_FILE if self.kind == SHELL else UML_FILE).format(**words)

@@ -15,6 +15,7 @@ from tests.lab.jobs import Block, boot, definition, deploy, interactive, say, sh
 LINES = 120
 IMAGE = "uml/rootfs.cpio.gz"
 JOB_MINUTES = 10
+HOLDS = ("hold", "hold", "hold", "hold-long")
 SESSION_OF_KERNEL = r"export S=$(sed 's/.* session=\([0-9]*\).*/\1/' /proc/cmdline)"
 
 
@@ -64,7 +65,7 @@ def draw(rng: random.Random, name: str, kind: str, *, is_endless: bool) -> Trial
     if is_endless:
         draft.commands.append(say("while :; do sleep 0.2; done"))
     blocks = [
-        *_start(kind),
+        *_start(kind, rng.choice(HOLDS)),
         interactive(*draft.commands, prompts=[_prompt(kind)], timeout={"minutes": JOB_MINUTES}),
     ]
     if rng.random() < 0.4 and not is_endless:
@@ -74,13 +75,13 @@ def draw(rng: random.Random, name: str, kind: str, *, is_endless: bool) -> Trial
     return Trial(name, kind, text, draft.lines, tuple(draft.cases), after)
 
 
-def _start(kind: str) -> list[Block]:
+def _start(kind: str, hold: str) -> list[Block]:
     if kind == SHELL:
-        return [{"command": {"name": "hold"}}, boot("minimal", prompts=[SHELL_PROMPT])]
+        return [{"command": {"name": hold}}, boot("minimal", prompts=[SHELL_PROMPT])]
     ramdisk = {"url": image(IMAGE).as_uri()}
     return [
         deploy("tmpfs", images={"ramdisk": ramdisk}),
-        {"command": {"name": "hold"}},
+        {"command": {"name": hold}},
         boot("minimal", prompts=[UML_PROMPT], auto_login=LOGIN),
     ]
 

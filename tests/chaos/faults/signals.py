@@ -17,6 +17,7 @@ WORKERS = ("steps", "tests", "collect")
 ON_HOSTS = tuple(
     Target(host, part) for host in HOSTS for part in (*WORKERS, "bench", "supervisor", "warden")
 )
+AT_WORK = tuple(target for target in ON_HOSTS if target.part in (*WORKERS, "bench"))
 ON_SERVER = tuple(
     Target("", part)
     for part in (
@@ -48,11 +49,11 @@ def send(pids: Sequence[int], number: signal.Signals) -> None:
 
 
 class Killed(Kind):
-    """kill -9."""
+    """kill -9; what has steps or runs in its memory the most often."""
 
     name = "kill"
     weight = 30
-    targets = (*ON_HOSTS, *ON_SERVER)
+    targets = (*ON_HOSTS, *ON_SERVER, *(AT_WORK * 2))
     explains = (("supervisor", CLOSED),)
 
     @override
@@ -104,7 +105,7 @@ class AllKilled(Kind):
     """kill -9 of bench and workers of a host at the same moment."""
 
     name = "kill all"
-    weight = 6
+    weight = 10
     targets = tuple(Target(host, "bench and workers") for host in HOSTS)
 
     @override
