@@ -161,3 +161,12 @@ def test_counters_of_the_kernel_are_read():
     assert stalled_microseconds(text) == 3735615046
     assert stalled_microseconds("") == 0
     assert swapped_pages("pgpgin 5\npswpin 30\npswpout 12\n") == 42
+
+
+def test_a_pressed_cpu_shrinks_boots_and_leaves_downloads():
+    made = limits()
+    pressed = Pressure(cpu=1.0, runnable=4.0)
+    for second in range(1, 30):
+        made.note_sample(pressed, WAITED_FOR, float(second))
+    assert (made.of(Queue.BOOT), made.of(Queue.DEPLOY)) == (1, 1)
+    assert made.of(Queue.DOWNLOAD) == 8
