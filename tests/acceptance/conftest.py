@@ -1,4 +1,4 @@
-"""One whole labq for the session: servers, workers, bench and four kinds of virtual devices."""
+"""One whole labq for the session: servers, workers, bench and five kinds of virtual devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.server import Server, running
 
 HERE = Path(__file__).parent
 TEST_SECONDS = 300
-DEVICES = "shell=4,uml=1,qemu=1,uboot=1"
+DEVICES = "shell=4,uml=1,qemu=1,uboot=1,fastboot=1"
 
 
 @dataclass(frozen=True, slots=True)
