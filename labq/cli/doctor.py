@@ -15,13 +15,14 @@ COLOURS = {State.GOOD: "green", State.WEAK: "yellow", State.MISSING: "red"}
 
 
 @click.command()
+@click.option("--try-kvm", is_flag=True, help="Start a machine under KVM, for 15 s at most.")
 @json_option
-def command() -> None:
+def command(*, try_kvm: bool) -> None:
     """Say what this machine lacks: programs, groups, rights, cores, memory, disk, KVM.
 
     Exit 1 when something that labq cannot do without is missing.
     """
-    findings = inspect()
+    findings = inspect(tries_kvm=try_kvm)
     if wants_json():
         show_json([asdict(finding) for finding in findings])
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from labq.cli.checks import hosts, machine, programs, rights
+from labq.cli.checks import hosts, machine, programs, reach, rights, virtual
 from labq.cli.checks.finding import Finding, State
 
 Check = Callable[[], Iterable[Finding]]
@@ -16,16 +16,21 @@ CHECKS: tuple[Check, ...] = (
     hosts.pressure,
     machine.memory,
     machine.disks,
+    machine.shared_memory,
+    machine.text,
     machine.kvm,
     rights.serial,
     rights.usb,
+    reach.clock,
+    reach.messages,
     hosts.known_hosts,
 )
 
 
-def inspect() -> list[Finding]:
+def inspect(*, tries_kvm: bool = False) -> list[Finding]:
     """Return what all checks found; one that fails itself does not stop the others."""
-    return [finding for check in CHECKS for finding in _look(check)]
+    checks = (*CHECKS, virtual.try_kvm) if tries_kvm else CHECKS
+    return [finding for check in checks for finding in _look(check)]
 
 
 def _look(check: Check) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import locale
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from labq.supervisor.programs import cache_folder
 GIB = 1024**3
 LEAST_DISK = 5 * GIB
 LEAST_MEMORY = GIB
+LEAST_SHARED = 64 * 1024**2
 KVM_CREATE_VM = 0xAE01  # Linux: include/uapi/linux/kvm.h
 
 
@@ -61,6 +63,30 @@ def disks() -> Iterator[Finding]:
             )
         else:
             yield Finding(name, State.GOOD, found)
+
+
+def shared_memory() -> Iterator[Finding]:
+    """Look at the room that emulators and browsers share memory in."""
+    try:
+        free = shutil.disk_usage("/dev/shm").free  # noqa: S108 - looked at, nothing is written
+    except OSError:
+        yield Finding("shared memory", State.WEAK, "no /dev/shm", "mount a tmpfs there")
+        return
+    found = f"{free / 2**20:.0f} MiB free in /dev/shm"
+    if free < LEAST_SHARED:
+        advice = "mount it larger; of a container: --shm-size=256m"
+        yield Finding("shared memory", State.WEAK, found, advice)
+    else:
+        yield Finding("shared memory", State.GOOD, found)
+
+
+def text() -> Iterator[Finding]:
+    """See whether programs take text as UTF-8."""
+    name = locale.getencoding()
+    if name.upper().replace("-", "") == "UTF8":
+        yield Finding("locale", State.GOOD, f"text is {name}")
+    else:
+        yield Finding("locale", State.WEAK, f"text is {name}", "set LC_ALL=C.UTF-8")
 
 
 def kvm() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +25,9 @@ OPTIONAL_PROGRAMS = (
 def servers() -> Iterator[Finding]:
     """Look for PostgreSQL and Redis, here or named by the settings."""
     yield _server("PostgreSQL", find_postgres)
-    yield _server("Redis", find_redis)
+    redis = _server("Redis", find_redis)
+    yield redis
+    yield from _encryption(redis.found)
 
 
 def programs() -> Iterator[Finding]:
@@ -36,6 +39,21 @@ def programs() -> Iterator[Finding]:
             yield Finding(name, State.GOOD, found)
         else:
             yield Finding(name, State.WEAK, f"not found: no {purpose}", f"run `{command}`")
+
+
+def _encryption(server: str) -> Iterator[Finding]:
+    """See whether the Redis of this machine was built with TLS, which hosts elsewhere need."""
+    if not Path(server).is_file():
+        return
+    words = [server, "--port", "0", "--tls-port", "1", "--dir", "/nonexistent"]
+    said = subprocess.run(
+        words, capture_output=True, text=True, errors="replace", check=False, timeout=10
+    )
+    if "tls-port" in said.stdout + said.stderr:
+        advice = "hosts on other machines need it: install the package redis-server"
+        yield Finding("Redis with TLS", State.WEAK, "built without TLS", advice)
+    else:
+        yield Finding("Redis with TLS", State.GOOD, "built with TLS")
 
 
 def _server(name: str, find: Callable[[], Path]) -> Finding:
