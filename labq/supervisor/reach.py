@@ -20,7 +20,7 @@ from labq.domain.errors import ConfigurationError
 # A machine that went down without a word keeps its claim that long.
 PATIENCE_SECONDS = LEASE_SECONDS + 3.0
 # The server makes lost users again within seconds.
-USER_SECONDS = 15.0
+USER_SECONDS = 6.0
 POLL_SECONDS = 0.5
 CLOCK_SECONDS = 5.0
 
