@@ -19,14 +19,14 @@ Core = tuple[int, ...]
 """The logical CPUs of one physical core that this process may use."""
 
 _CPUS = Path("/sys/devices/system/cpu")
-_CGROUP = Path("/sys/fs/cgroup")
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> tuple[Core, ...]:
     """Return the cores that affinity allows, at most as many as the cgroup grants, at least one."""
     threads = sorted(os.sched_getaffinity(0))
     cores = group_threads(threads, {cpu: _siblings(cpu) for cpu in threads})
-    return cores[: max(1, math.floor(cgroup_cpus(_CGROUP)))]
+    return cores[: max(1, math.floor(cgroup_cpus(CGROUP)))]
 
 
 def group_threads(usable: Iterable[int], siblings: Mapping[int, str]) -> tuple[Core, ...]:

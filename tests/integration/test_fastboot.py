@@ -14,9 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from labq.bench.cores import usable_cores
+from labq.bench.cores import cgroup_cpus, usable_cores
+from labq.bench.slots import own
 from labq.benchlink.child import OWNER_NICE
 from labq.cli.checks.programs import cache_folder
+from labq.config import Settings
 from labq.domain.plan import Plan
 from labq.runner.step import Outcome, run_step
 from labq.supervisor.virtual import loopback_address, with_cached_programs
@@ -308,3 +310,16 @@ def test_never_more_clients_than_cores_are_at_work_each_on_its_own(runs: Runs) -
         worker.kill()
         worker.wait()
     until(lambda: not clients())
+
+
+def test_the_setting_can_only_lower_the_number_of_push_deploys(tmp_path: Path) -> None:
+    cores = len(usable_cores())
+    assert own(Settings(state=tmp_path)).fastboot == cores
+    assert own(Settings(state=tmp_path, fastboot_slots=1)).fastboot == 1
+    assert own(Settings(state=tmp_path, fastboot_slots=1000)).fastboot == cores
+
+
+@pytest.mark.parametrize(("text", "cpus"), [("150000 100000", 1.5), ("400000 100000", 4.0)])
+def test_the_quota_of_a_cgroup_is_read(tmp_path: Path, text: str, cpus: float) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert cgroup_cpus(tmp_path) == cpus

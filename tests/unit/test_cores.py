@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from labq.bench.cores import Cores, cgroup_cpus, group_threads
+from labq.bench.cores import Cores, group_threads
 from labq.domain.plan import Queue
 
 TWO = ((0, 4), (1, 5))
@@ -20,12 +16,6 @@ def test_hyperthreads_of_one_core_are_one_core() -> None:
 
 def test_only_usable_cpus_count() -> None:
     assert group_threads([1], {0: "0", 1: "1"}) == ((1,),)
-
-
-@pytest.mark.parametrize(("text", "cpus"), [("150000 100000", 1.5), ("400000 100000", 4.0)])
-def test_the_quota_of_a_cgroup_is_read(tmp_path: Path, text: str, cpus: float) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    assert cgroup_cpus(tmp_path) == cpus
 
 
 def test_each_owner_has_a_core_of_its_own_and_a_third_waits() -> None:

@@ -32,8 +32,9 @@ _REBOOTS: Mapping[str, tuple[str, ...]] = {
 class FastbootImage(Artifact):
     """One image, flashed to the partition that its label names.
 
-    With `apply-overlay` the tests are written into its ext file system; `sparse` says that the
-    device then gets it as a sparse image. `reboot` is done after it was flashed.
+    With `apply-overlay` (or `overlays: {lava: true}`) the tests are written into its ext file
+    system; `sparse` says that the device then gets it as a sparse image. `reboot` is done after it
+    was flashed.
     """
 
     apply_overlay: bool = Field(default=False, alias="apply-overlay")
@@ -49,6 +50,11 @@ class FastbootImage(Artifact):
         ]
         | None
     ) = None
+
+    @property
+    def takes_overlay(self) -> bool:
+        """Return whether the tests are written into the image."""
+        return self.apply_overlay or self.overlays.get("lava") is True
 
 
 class FastbootParameters(Parameters):
@@ -66,8 +72,8 @@ def check(parameters: FastbootParameters, device: Mapping[str, object]) -> list[
         if image.root_partition is not None:
             text = "the overlay cannot be written into a partition of a disk image by this labq"
             problems.append(Problem(path=f"{path}.root_partition", message=text))
-        if image.overlays:
-            text = "not supported by this labq; use apply-overlay for the tests"
+        if image.overlays.keys() - {"lava"}:
+            text = "other overlays than lava are not supported by this labq"
             problems.append(Problem(path=f"{path}.overlays", message=text))
         if image.reboot == "hard-reset" and not device.get("can_reset"):
             text = "the device has no hard_reset"
@@ -93,7 +99,7 @@ def fetch(session: Session, parameters: FastbootParameters) -> None:
         entries = bring_overlay(work, fetch=False)
         paths = images(session, FETCHED)
         for label, image in parameters.images.items():
-            if image.apply_overlay and entries:
+            if image.takes_overlay and entries:
                 paths[label] = apply_overlay(work, entries, paths[label], is_sparse=image.sparse)
         remember_images(session, {label: str(path) for label, path in paths.items()})
 
