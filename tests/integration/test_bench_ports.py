@@ -131,7 +131,7 @@ def test_a_port_that_never_comes_ends_the_console_and_is_a_fault_of_the_board(
     lab.announce(plan)
     boot = lab.step(1, 0)
     console = boot.console()
-    with pytest.raises(ConsoleClosedError, match="is not there after 0[.]3 s: it does not exist"):
+    with pytest.raises(ConsoleClosedError, match=r"is not there after 0[.]3 s: it does not exist"):
         console.read(Deadline.after(20))
     with pytest.raises(InfrastructureError, match="is closed"):
         console.send(b"x")
