@@ -59,6 +59,8 @@ class Settings(BaseModel):
     journal_bytes: int = 1024**3
     host_bytes: int = 0
     host_stop_seconds: float = 3.5
+    run_memory_bytes: int = 0
+    memory_reserve_bytes: int = 128 * 1024**2
     host_reserve_bytes: int = 256 * 1024**2
     log_bytes: int = 2 * 1024**3
     artifact_bytes: int = 1024**3

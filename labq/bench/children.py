@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+from labq.bench.memory import offer_to_oom
 from labq.benchlink.child import start_time
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -72,6 +73,11 @@ class Children:
         self._lock = lock
         self._alive: dict[int, int] = {}
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Return the leaders of the children that are known; each has a session of its own."""
+        return tuple(self._alive)
+
     def recover(self) -> None:
         """Take over what the lock file names, also of a run before this one."""
         content = self._lock.read()
@@ -82,6 +88,7 @@ class Children:
     def add(self, pid: int, start: int, epoch: int) -> None:
         """Register a child before it may go."""
         self._alive[pid] = start
+        offer_to_oom(pid)
         self._write(epoch)
 
     def remove(self, pid: int, epoch: int) -> None:

@@ -27,6 +27,7 @@ from labq.bench.host import Host
 from labq.bench.intake import Intake
 from labq.bench.limits import Limits
 from labq.bench.load_watch import LoadWatch
+from labq.bench.memory_guard import MemoryGuard
 from labq.bench.minder import Minder
 from labq.bench.orders import OrderReader
 from labq.bench.outbox import Outbox
@@ -177,9 +178,10 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader, minder: Minde
     ):
         loop.add_signal_handler(number, _settle, over, ends_runs)
     watch = LoadWatch(bench)
+    memory = MemoryGuard(bench, bench.host.settings)
     guard = DiskGuard(bench, bench.host.settings, bench.host.reserve)
     reports = _report(bench, intake, _Watches(watch, minder, guard))
-    works = (intake.run(), watch.run(), minder.run(), guard.run(), reports)
+    works = (intake.run(), watch.run(), minder.run(), guard.run(), memory.run(), reports)
     tasks = [loop.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(_stop_on_error)

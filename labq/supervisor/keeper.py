@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from labq.bench.memory import offer_to_oom
 from labq.benchlink.child import start_time
 from labq.benchlink.keeper import receive_packet, send_packet
 from labq.domain.errors import InfrastructureError, LabqError
@@ -177,6 +178,7 @@ class Keeper:
         finally:
             if theirs is not None:
                 os.close(theirs)
+        offer_to_oom(process.pid)
         watch = os.pidfd_open(process.pid)
         self._poll.register(watch, select.EPOLLIN)
         self._exits[watch] = key
