@@ -86,7 +86,10 @@ def write_generation(session: Session, generation: str) -> None:
     )
     session.execute(text("UPDATE host SET up_id = '0-0'"))
     session.execute(
-        text("UPDATE run SET sent = '0-0' WHERE sent IS NOT NULL AND state <> :ended"),
+        text(
+            "UPDATE run SET sent = '0-0' WHERE sent IS NOT NULL"
+            " AND (state <> :ended OR (lost_at IS NOT NULL AND torn_down_at IS NULL))"
+        ),
         {"ended": RunState.ENDED.value},
     )
 
