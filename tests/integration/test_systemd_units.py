@@ -15,7 +15,7 @@ from tests.lab.server import program
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 NAMES = sorted(path.name for path in UNITS.glob("*.service"))
-PROGRAM = "/usr/bin/labq"
+PROGRAM = "/opt/labq/bin/labq"
 
 
 def analyze() -> str:
@@ -59,11 +59,11 @@ def verify(folder: Path, name: str, text: str) -> subprocess.CompletedProcess[st
 
 def test_there_is_a_unit_for_each_part() -> None:
     assert NAMES == [
-        "labq-conductor.service",
+        "labq-conductor@.service",
         "labq-core@.service",
         "labq-host@.service",
-        "labq-stream.service",
-        "labq-web.service",
+        "labq-stream@.service",
+        "labq-web@.service",
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_unit_with_a_fault_is_complained_about(tmp_path: Path) -> None:
 
 def test_restarting_workers_by_reload_touches_no_emulator() -> None:
     text = (UNITS / "labq-host@.service").read_text()
-    assert "ExecReload=/usr/bin/labq host restart workers %i\n" in text
+    assert "ExecReload=/opt/labq/bin/labq host restart workers %i\n" in text
     assert "KillMode=mixed\n" in text
     for taken in ("PrivateDevices=", "DeviceAllow=", "DevicePolicy=", "ProtectClock="):
         assert f"\n{taken}" not in text
