@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from labq.hw.session import Finished
 KEPT_BYTES = 64 * 1024
 OWNER_NICE = -15
 """The nice value of a program that owns a core: a device drops a transfer that waits for its CPU."""
+GROUP_TRIES = 4
+GROUP_PAUSE_SECONDS = 0.11
 # End of file before `go` ends the child; after it the program takes the shell's place.
 _LAUNCHER = 'IFS= read -r word && [ "$word" = go ] && exec "$@" </dev/null'
 
@@ -84,9 +87,21 @@ def _give(pid: int, cpus: Collection[int]) -> None:
         raise InfrastructureError(f"CPUs {sorted(cpus)} cannot be used: {error}") from error
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, OWNER_NICE)
-    # Where the kernel groups sessions, it is the group's nice value that counts.
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(OWNER_NICE))
+        _group_nice(pid)
+
+
+def _group_nice(pid: int) -> None:
+    """Set the nice value that counts where the kernel groups sessions.
+
+    An ordinary user may do that ten times a second only, all processes together.
+    """
+    for _ in range(GROUP_TRIES):
+        try:
+            Path(f"/proc/{pid}/autogroup").write_text(str(OWNER_NICE))
+        except BlockingIOError:
+            threading.Event().wait(GROUP_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _say_go(process: subprocess.Popen[bytes]) -> None:
