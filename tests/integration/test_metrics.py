@@ -14,6 +14,7 @@ from labq.config import Settings
 from labq.domain.errors import ErrorType
 from labq.domain.states import JobState, Outcome, RunState, StepState
 from labq.metrics import flow
+from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.run import Run, Step
 from labq.services.database import session_factory
@@ -112,3 +113,22 @@ def test_what_is_rolled_back_is_never_sent(
         session.commit()
     statsd.incr("end")
     assert _received(receiver, 1) == {"labq.end:1|c"}
+
+
+def test_a_host_tells_its_slots_and_load_when_they_are_noted(
+    receiver: socket.socket, sessions: sessionmaker[Session], site: Site
+) -> None:
+    site.device()
+    with sessions.begin() as session:
+        host = session.get_one(Host, "rack")
+        host.slots = {"boot": {"limit": 3, "used": 2, "waiting": 1, "utilisation": 0.5}}
+        host.load = {"cpu": 0.25, "io": None, "runnable": 1.5, "is_overloaded": True}
+    assert _received(receiver, 7) == {
+        "labq.host.rack.boot.limit:3|g",
+        "labq.host.rack.boot.used:2|g",
+        "labq.host.rack.boot.waiting:1|g",
+        "labq.host.rack.boot.utilisation:0.5|g",
+        "labq.host.rack.load.cpu:0.25|g",
+        "labq.host.rack.load.runnable:1.5|g",
+        "labq.host.rack.overloaded:1|g",
+    }

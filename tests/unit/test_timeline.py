@@ -118,3 +118,12 @@ def test_clocks_that_disagree_do_not_break_the_page() -> None:
     step = replace(STEP, began_at=_at(-5), ended_at=_at(-6))
     bars = timeline(replace(JOB, ended_at=_at(-10), runs=(replace(RUN, steps=(step,)),)), _at(0))
     assert all(0 <= bar.x <= LENGTH and bar.width >= 0 for bar in bars)
+
+
+def test_a_failure_that_may_be_the_hosts_says_so():
+    failure = Failure(type=ErrorType.JOB, message="no prompt")
+    step = replace(STEP, error=failure, suspect="the host was overloaded")
+    bars = timeline(replace(JOB, runs=(replace(RUN, steps=(step,)),)), _at(100))
+    assert bars[1].error == (
+        "Job: no prompt (perhaps not the board's fault: the host was overloaded)"
+    )
