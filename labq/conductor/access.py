@@ -1,4 +1,4 @@
-"""The loop that keeps the Redis users of hosts: a Redis that lost them gets them again."""
+"""The loop that keeps what hosts need of Redis: their users, and a certificate that is good."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import redis
 
 from labq.conductor.lead import Lead
+from labq.conductor.renewal import Renewal
 from labq.domain.deadline import monotonic
 from labq.domain.errors import LabqError
 from labq.services import enrolments, redis_access
@@ -22,8 +23,9 @@ class Access:
     Rights are set and proven anew when a term begins, so that a new version's rules hold too.
     """
 
-    def __init__(self, lead: Lead, client: redis.Redis) -> None:
+    def __init__(self, lead: Lead, client: redis.Redis, renewal: Renewal) -> None:
         self._lead = lead
+        self._renewal = renewal
         self._client = client
         self._proven: dict[str, str] = {}
         self._seen: dict[str, str] | None = None
@@ -33,6 +35,7 @@ class Access:
         """Work until the term ends; raises when the database or Redis fails."""
         while not self._lead.stop.is_set():
             self.turn()
+            self._renewal.turn()
             self._lead.stop.wait(LOOK_SECONDS)
 
     def turn(self) -> None:

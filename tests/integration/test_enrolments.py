@@ -12,6 +12,7 @@ import redis
 from sqlalchemy import text
 
 from labq.conductor.access import Access
+from labq.conductor.renewal import Renewal
 from labq.services import certificates, redis_access
 from tests.integration.conductor_lab import Lab
 from tests.integration.web_site import Person, Site
@@ -96,9 +97,9 @@ def test_an_expired_code_says_when_it_expired(site: Site, admin: Person) -> None
     assert "labq host enroll rack" in answer.json["detail"]
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.parametrize("hours", [-1.1, 1.1])
 def test_a_clock_that_is_an_hour_off_is_told_with_both_times_and_keeps_the_code(
-    site: Site, admin: Person, hours: int
+    site: Site, admin: Person, hours: float
 ) -> None:
     code = _invite(site, admin).json["code"]
     clock = datetime.now(UTC) + timedelta(hours=hours)
@@ -192,7 +193,7 @@ def test_the_leader_gives_an_emptied_redis_its_hosts_again_and_takes_away_those_
     client.acl_deluser("host.rack")
     client.execute_command("ACL", "SETUSER", *line.replace("user ", "", 1).split(" "))
     assert not _can_work(setup)
-    Access(bare_lab.lead(), client).turn()
+    Access(bare_lab.lead(), client, Renewal(client, bare_lab.settings.state)).turn()
     assert _can_work(setup)
     assert not _can_work(other)
     assert list(redis_access.users(client)) == ["host.rack"]
@@ -202,7 +203,7 @@ def test_the_leader_takes_back_rights_that_somebody_added(
     site: Site, admin: Person, bare_lab: Lab, client: redis.Redis
 ) -> None:
     _joined(site, admin)
-    access = Access(bare_lab.lead(), client)
+    access = Access(bare_lab.lead(), client, Renewal(client, bare_lab.settings.state))
     access.turn()
     right = redis_access.users(client)
     client.execute_command("ACL", "SETUSER", "host.rack", "+@all", "~*")

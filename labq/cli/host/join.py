@@ -13,6 +13,7 @@ from labq.cli.failures import Misused
 from labq.cli.host.joining import Server, check_ca, check_url, exchange
 from labq.cli.output import json_option, note, show_json, wants_json
 from labq.domain.errors import ConfigurationError
+from labq.domain.names import check_host_name
 from labq.supervisor import joined, sole
 
 EPILOG = """\b
@@ -41,6 +42,7 @@ def command(url: str, code: str, ca: str, state: Path | None, *, plain_http: boo
     host, _, rest = secret.partition(":")
     if not (host and rest):
         raise Misused("--code is not one of `labq host enroll`: those are NAME:LETTERS")
+    check_host_name(host)
     server = Server(check_url(url, plain_http=plain_http), check_ca(ca))
     folder = joined.host_folder(config.load(), host)
     with sole.alone(folder):
