@@ -27,6 +27,7 @@ from labq.conductor.lead import Lead
 from labq.conductor.link import connect
 from labq.conductor.logstore import LogStore
 from labq.conductor.packer import Packer
+from labq.conductor.renewal import Renewal
 from labq.conductor.scheduler import Scheduler
 from labq.conductor.uplink import Uplink
 from labq.config import Settings, load, require
@@ -143,8 +144,9 @@ def _read_up(lead: Lead, client: redis.Redis, _settings: Settings) -> None:
     lead.repeat("uplink", lambda: Uplink(lead, client).run())
 
 
-def _keep_access(lead: Lead, client: redis.Redis, _settings: Settings) -> None:
-    lead.repeat("access", lambda: Access(lead, client).run())
+def _keep_access(lead: Lead, client: redis.Redis, settings: Settings) -> None:
+    renewal = Renewal(client, settings.state / "tls")
+    lead.repeat("access", lambda: Access(lead, client, renewal).run())
 
 
 def _store_logs(lead: Lead, client: redis.Redis, settings: Settings) -> None:
