@@ -15,9 +15,11 @@ CALM = 0.9
 GROW_SECONDS = 0.9
 SETTLE_SECONDS = 2.5
 """How long a smaller limit is given to take effect, unless the strain is severe."""
+FORGET_SECONDS = 10.0
 FIRST_GAP_SECONDS = 0.05
 SUFFER_SECONDS = 3.0
 RECOVER_SECONDS = 5.0
+UNWANTED = "calm, and no more are wanted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +78,19 @@ def _shrunk(limit: Limit, floor: int, strain: Strain, *, used: int, now: float) 
 
 
 def _grown(limit: Limit, bounds: Bounds, use: Use, now: float) -> Limit:
-    """Grow when the limit is what holds work back, or is still below its start."""
+    """Grow when the limit is what holds work back, or is still below its start.
+
+    What was learned of other work is forgotten: a limit that is not needed goes back to its start.
+    """
+    is_wanted = use.waiting > 0 or use.used >= limit.value
+    last = max(limit.grown_at, limit.shrunk_at)
+    if not is_wanted and limit.value >= bounds.start:
+        is_old = limit.value > bounds.start and now - last >= FORGET_SECONDS
+        value = limit.value - 1 if is_old else limit.value
+        changed_at = now if is_old else limit.grown_at
+        return replace(limit, value=value, reason=UNWANTED, grown_at=changed_at)
     if limit.value >= bounds.ceiling:
         return replace(limit, reason="at its ceiling")
-    is_wanted = use.waiting > 0 or use.used >= limit.value
-    if not is_wanted and limit.value >= bounds.start:
-        return replace(limit, reason="calm, and no more are wanted")
-    last = max(limit.grown_at, limit.shrunk_at)
     if now - last < GROW_SECONDS:
         return limit
     value = min(bounds.ceiling, limit.value + bounds.step)

@@ -167,12 +167,15 @@ class Bench:
                 self._look_again(CHECK_SECONDS)
 
     def _look_again(self, seconds: float) -> None:
-        if self._check is None:
+        """Look in so many seconds, or when it is to be sooner than that."""
+        if self._check is None or self._check.when() > self._loop.time() + seconds:
+            if self._check:
+                self._check.cancel()
             self._check = self._loop.call_later(seconds, self._look)
 
     def _is_in_turn(self, gate: RunGate) -> bool:
         """Tell whether the run may work: on a serial host one begun run keeps all others waiting."""
-        if not self.host.limits.is_serial:
+        if not self.host.limits.is_serial or gate.next == gate.plan.collect:
             return True
         begun = [stand.run for stand in self.stands.values() if stand.run.past.began_at is not None]
         return all(run.gate.is_closed or run.gate is gate for run in begun)

@@ -199,7 +199,9 @@ async def _stop(floor: Floor, stand: Stand, failure: Failure) -> None:
 def _write_end(floor: Floor, stand: Stand, failure: Failure | None) -> None:
     run, gate = stand.run, stand.run.gate
     following = gate.following(run.step, is_failed=failure is not None)
-    suspect = floor.host.limits.suspicion(run.past.last_begin_at) if failure else ""
+    limits, began = floor.host.limits, run.past.last_begin_at
+    suspect = limits.suspicion(began) if failure else ""
+    limits.note_end(run.plan.steps[run.step].queue, monotonic() - began)
     event = StepEnded(
         run=run.plan.run,
         epoch=gate.epoch,

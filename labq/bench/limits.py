@@ -15,6 +15,8 @@ from labq.domain.plan import Queue
 from labq.domain.presets import ADAPTIVE, HostConfig, Preset
 
 UTILISATION_SECONDS = 60.0
+RECENT_SHARE = 0.2
+"""The share of the newest step in the mean of how long steps take."""
 _NONE = Use(used=0, waiting=0)
 
 
@@ -39,6 +41,7 @@ class Limits:
         self._limits: dict[Queue, Limit] = {}
         self._granted_at: dict[Queue, float] = {}
         self._utilisation: dict[Queue, float] = {}
+        self._took: dict[Queue, float] = {}
         self._sampled_at = now
         self.suffering = _left_over(now) if was_overloaded else Suffering()
         self.configure(config)
@@ -91,6 +94,11 @@ class Limits:
         """Note that a step of the queue starts."""
         self._granted_at[queue] = now
 
+    def note_end(self, queue: Queue, seconds: float) -> None:
+        """Note how long a step of the queue took: starts are never kept apart for longer."""
+        old = self._took.get(queue, seconds)
+        self._took[queue] = old + RECENT_SHARE * (seconds - old)
+
     def note_sample(self, pressure: Pressure, uses: Mapping[Queue, Use], now: float) -> bool:
         """Adapt to a sample; tell whether a limit, its gap or the overload changed."""
         before = self._state()
@@ -103,8 +111,8 @@ class Limits:
             found = lenient if queue is Queue.DOWNLOAD else full
             use = uses.get(queue, _NONE)
             changed = adapt(limit, self._values.bounds[queue], found, use, now=now)
-            gap = min(changed.gap, self._values.most_gap)
-            self._limits[queue] = replace(changed, gap=gap)
+            longest = min(self._values.most_gap, self._took.get(queue, 0.0))
+            self._limits[queue] = replace(changed, gap=min(changed.gap, longest))
         self._note_use(uses, now)
         return self._state() != before
 

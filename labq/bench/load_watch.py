@@ -79,7 +79,10 @@ class LoadWatch:
         return self._bench.gate.uses()
 
     def _tell(self, *, is_overloaded: bool) -> None:
-        note_overload(self._bench.host.folder.path, is_overloaded=is_overloaded)
+        try:
+            note_overload(self._bench.host.folder.path, is_overloaded=is_overloaded)
+        except OSError as error:
+            log.warning("the next bench will not know of the overload: %s", error)
         if is_overloaded:
             log.warning("this host is overloaded: %s", self._limits.suffering.reason)
         else:

@@ -24,7 +24,7 @@ from tests.lab.server import Server, running
 DEVICES = 32
 FIXED = (1, 2, 4, 8, 16, 32)
 BOOTS = int(os.environ.get("LABQ_OVERLOAD_BOOTS", "200"))
-BOOT_SECONDS = 10
+BOOT_SECONDS = 30
 QUIET_BOOTS = 7
 PATIENCE = 3.0
 REST_SECONDS = 8.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from labq.bench.adaptive import (
     FIRST_GAP_SECONDS,
+    FORGET_SECONDS,
     GROW_SECONDS,
     RECOVER_SECONDS,
     SETTLE_SECONDS,
@@ -47,6 +50,16 @@ def test_a_limit_that_nobody_needs_does_not_grow_past_its_start():
     idle = Use(used=0, waiting=0)
     assert adapt(a_limit(4), BOUNDS, CALM, idle, now=0.0).value == 4
     assert adapt(a_limit(2), BOUNDS, CALM, idle, now=0.0).value == 3
+
+
+def test_a_limit_that_nobody_needs_any_more_goes_back_to_its_start_slowly():
+    idle = Use(used=1, waiting=0)
+    limit = replace(a_limit(6), grown_at=0.0)
+    assert adapt(limit, BOUNDS, CALM, idle, now=FORGET_SECONDS / 2).value == 6
+    limit = adapt(limit, BOUNDS, CALM, idle, now=FORGET_SECONDS)
+    assert limit.value == 5
+    limit = adapt(limit, BOUNDS, CALM, idle, now=2 * FORGET_SECONDS)
+    assert adapt(limit, BOUNDS, CALM, idle, now=9 * FORGET_SECONDS).value == 4
 
 
 def test_strain_takes_a_quarter_and_names_its_reason():
@@ -135,7 +148,9 @@ class AnyLoad(RuleBasedStateMachine):
             assert self.limit.value <= before.value
             assert self.limit.gap > before.gap
         else:
-            assert self.limit.value >= before.value
+            is_needed = waiting > 0 or used >= before.value
+            assert self.limit.value >= before.value or not is_needed
+            assert self.limit.value >= before.value - 1
             assert self.limit.gap <= before.gap
         assert self.limit.value <= before.value + self.bounds.step
 

@@ -81,12 +81,25 @@ def test_a_fixed_limit_begins_anew_when_it_adapts_again():
 
 def test_starts_are_kept_apart_under_strain_but_never_longer_than_the_preset_says():
     made = limits()
+    made.note_end(Queue.BOOT, 60.0)
     for second in range(1, 30):
         made.note_sample(SEVERE, WAITED_FOR, float(second))
     made.note_grant(Queue.BOOT, 30.0)
     assert made.pause(Queue.BOOT, 30.0) == pytest.approx(2.0)
     assert made.pause(Queue.BOOT, 32.0) == 0.0
     assert made.pause(Queue.TEST, 30.0) == 0.0
+
+
+def test_starts_are_never_kept_apart_for_longer_than_such_steps_take():
+    made = limits()
+    for seconds in (0.01, 0.02, 0.03):
+        made.note_end(Queue.BOOT, seconds)
+    for second in range(1, 30):
+        made.note_sample(SEVERE, WAITED_FOR, float(second))
+    for queue in (Queue.BOOT, Queue.DEPLOY):
+        made.note_grant(queue, 30.0)
+    assert 0.01 < made.pause(Queue.BOOT, 30.0) < 0.03
+    assert made.pause(Queue.DEPLOY, 30.0) == 0.0
 
 
 def test_a_failure_is_suspect_of_the_host_only_when_it_suffered_since_the_step_began():
