@@ -11,7 +11,8 @@ from labq.domain import protocol
 from labq.domain.errors import ConflictError, NotFoundError
 from labq.domain.events import Report
 from labq.domain.names import check_host_name
-from labq.domain.states import HostHealth, HostState
+from labq.domain.states import DeviceHealth, HostHealth, HostState
+from labq.models.device import Device
 from labq.models.host import Host
 from labq.services import host_load, transitions
 from labq.services.transitions import SYSTEM, By, Work
@@ -42,13 +43,25 @@ def add(session: Session, name: str, *, address: str = "127.0.0.1", description:
 
 
 def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
-    """Change whether a host may be given work; what runs there goes on. Raises NotFoundError."""
+    """Change whether a host may be given work; what runs there goes on. Raises NotFoundError.
+
+    Devices of a host that is taken into use again are no longer known to be good.
+    """
     rows = transitions.lock(session, Host, [name])
     if not rows:
         raise NotFoundError(f"there is no host {name!r}")
     if rows[0].health is not health:
         transitions.set_host_health(session, rows[0], health, by)
+        if health is HostHealth.ACTIVE:
+            _doubt_devices(session, name, by)
     transitions.tell(session, work=[Work.PAIRING])
+
+
+def _doubt_devices(session: Session, host: str, by: By) -> None:
+    doubt = By(by.actor, by.at, f"host {host} was taken into use again")
+    query = select(Device).where(Device.host == host, Device.health == DeviceHealth.GOOD)
+    for device in session.scalars(query.order_by(Device.id).with_for_update(key_share=True)):
+        transitions.set_device_health(session, device, DeviceHealth.UNKNOWN, doubt)
 
 
 def set_lost_after(session: Session, name: str, seconds: int) -> None:

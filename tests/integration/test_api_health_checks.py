@@ -102,6 +102,25 @@ def test_a_held_device_says_what_it_waits_for_and_is_released_by_force(
     assert (shown["held"], shown["state"], shown["health"]) == ("", "idle", "unknown")
 
 
+@pytest.mark.usefixtures("board")
+def test_a_host_has_a_limit_of_silence_of_its_own(site: Site, admin: Person) -> None:
+    assert site.get("/hosts/rack").json["lost_after_seconds"] is None
+    shown = site.send("PATCH", "/hosts/rack", admin, json={"lost_after_seconds": 7200}).json
+    assert shown["lost_after_seconds"] == 7200
+    shown = site.send("PATCH", "/hosts/rack", admin, json={"lost_after_seconds": 0}).json
+    assert shown["lost_after_seconds"] is None
+    assert (
+        site.send("PATCH", "/hosts/rack", admin, json={"lost_after_seconds": -1}).status_code == 400
+    )
+
+
+@pytest.mark.usefixtures("board")
+def test_devices_of_a_host_that_is_used_again_are_to_be_proven(site: Site, admin: Person) -> None:
+    for health, expected in (("maintenance", "good"), ("active", "unknown")):
+        site.send("PATCH", "/hosts/rack", admin, json={"health": health})
+        assert site.get("/devices/board-1").json["device"]["health"] == expected
+
+
 def test_a_job_says_that_it_waits_for_a_silent_host(site: Site, ann: Person, board: int) -> None:
     job, _ = site.finished_job(ann, board)
     with Session(site.engine) as session, session.begin():

@@ -207,6 +207,38 @@ def test_a_returning_follower_goes_on_where_it_was(
     assert numbers(list(events_of(iter(answer.text.split("\n"))))) == [8]
 
 
+def test_a_follower_is_told_of_a_further_run_and_gets_its_log_from_the_beginning(
+    stream: Stream, running: tuple[int, int], site: Site
+) -> None:
+    job, run = running
+    stream.append(run, line(0) + line(1) + line(2))
+    with httpx.stream("GET", stream.log_url(job), timeout=LIMIT_SECONDS) as answer:
+        events = events_of(answer.iter_lines())
+        assert numbers([next(events)]) == [0, 1, 2]
+        with Session(site.engine) as session, session.begin():
+            old = session.get_one(Run, run)
+            further = Run(
+                job_id=job,
+                number=2,
+                device_id=old.device_id,
+                host=old.host,
+                state=old.state,
+                epoch=1,
+                next=0,
+                reserved_at=old.reserved_at,
+            )
+            session.add(further)
+            session.flush()
+            session.get_one(Job, job).run_id = second = further.id
+            session.execute(text("SELECT pg_notify('labq_job', :id)"), {"id": str(job)})
+        told = next(events)
+        assert (told.name, told.id, told.data) == ("run", "0", str(second))
+        stream.append(second, line(7))
+        assert numbers([next(events)]) == [7]
+        stream.finish(job)
+        assert [event.name for event in events] == ["end"]
+
+
 def test_a_job_without_a_run_is_waited_for(stream: Stream, site: Site, ann: Person) -> None:
     job = site.job(ann)
     with httpx.stream("GET", stream.log_url(job), timeout=LIMIT_SECONDS) as answer:

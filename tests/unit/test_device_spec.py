@@ -31,7 +31,13 @@ def test_an_empty_dictionary_is_a_device_that_can_do_nothing() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["serial:///dev/ttyUSB0?baudrate=115200", "rfc2217://lab:2001", "socket://a:1", "unix:///x"],
+    [
+        "serial:///dev/ttyUSB0?baudrate=115200",
+        "/dev/serial/by-path/pci-1?baud=9600",
+        "rfc2217://lab:2001",
+        "socket://a:1",
+        "unix:///x",
+    ],
 )
 def test_a_connection_that_is_a_url_is_opened_as_one(url: str) -> None:
     assert device(commands={"connect": url}).consoles == (
@@ -79,6 +85,28 @@ def test_a_device_has_one_kind_of_connections() -> None:
 def test_power_commands_are_one_or_a_list() -> None:
     power = device(commands={"hard_reset": "reset", "power_on": ["a", "b"], "power_off": ""}).power
     assert power == PowerSpec(kind="command", reset=("reset",), on=("a", "b"))
+
+
+def test_an_outlet_may_tell_its_state() -> None:
+    commands = {"power_off": "off", "power_state": {"command": "state 4", "off": "is off$"}}
+    power = device(commands=commands).power
+    assert (power.state, power.state_off) == ("state 4", "is off$")
+    wrong = {"power_state": {"command": "state 4", "off": "("}}
+    assert "commands.power_state.off: must be a regular expression" in problems(commands=wrong)[0]
+    assert problems(commands={"power_state": {"command": "state 4"}})
+
+
+def test_a_serial_port_may_need_the_boards_power() -> None:
+    commands = {"connect": "/dev/serial/by-path/pci-1"}
+    (console,) = device(commands=commands, console_needs_power=True).consoles
+    assert console.needs_power
+    connections = {
+        "main": {"connect": "a", "tags": ["primary"]},
+        "usb": {"connect": "b", "tags": ["console_needs_power"]},
+    }
+    main, usb = device(commands={"connections": connections}).consoles
+    assert (main.needs_power, usb.needs_power) == (False, True)
+    assert problems(console_needs_power="often")
 
 
 def test_a_soft_reboot_alone_is_no_power_control() -> None:

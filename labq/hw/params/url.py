@@ -31,7 +31,8 @@ def parse_url(url: str) -> ConsoleUrl:
     """Take a URL apart; raises ConfigurationError that says what is wrong with it."""
     try:
         parts = urlsplit(url)
-        baud = int(parse_qs(parts.query).get("baud", [str(BAUD)])[0])
+        query = parse_qs(parts.query)
+        baud = int((query.get("baud") or query.get("baudrate") or [str(BAUD)])[0])
         port = parts.port or 0
     except ValueError as error:
         raise ConfigurationError(f"console {url!r}: {error}") from error
