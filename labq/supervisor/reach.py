@@ -15,7 +15,7 @@ import redis
 from labq.bench.claim import LEASE_SECONDS, Claim
 from labq.config import Settings
 from labq.domain.deadline import Deadline
-from labq.domain.errors import ConfigurationError
+from labq.domain.errors import InfrastructureError
 
 # A machine that went down without a word keeps its claim that long.
 PATIENCE_SECONDS = LEASE_SECONDS + 3.0
@@ -28,8 +28,8 @@ CLOCK_SECONDS = 5.0
 def claim(settings: Settings, say: Callable[[str], None]) -> Claim:
     """Claim the host for this machine; without Redis it is claimed later.
 
-    Raises InfrastructureError when another machine has it, ConfigurationError when Redis knows its
-    user no more or shows a certificate that cannot be trusted.
+    Raises InfrastructureError when another machine has it, when Redis does not know its user, or
+    shows a certificate that cannot be trusted: all of them may pass.
     """
     made = Claim(settings.redis_url, settings.host, settings.bench_folder)
     deadline = Deadline.after(USER_SECONDS)
@@ -39,11 +39,11 @@ def claim(settings: Settings, say: Callable[[str], None]) -> Claim:
             return made
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
             if deadline.is_over():
-                raise ConfigurationError(_refused(settings, error)) from error
+                raise InfrastructureError(_refused(settings, error)) from error
             time.sleep(POLL_SECONDS)
         except redis.RedisError as error:
             if "certificate" in str(error).lower():
-                raise ConfigurationError(_untrusted(settings, error)) from error
+                raise InfrastructureError(_untrusted(settings, error)) from error
             say(f"Redis does not answer, the host starts without it: {error}")
             return made
 

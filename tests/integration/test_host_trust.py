@@ -85,7 +85,7 @@ def test_a_certificate_that_is_over_is_told_with_both_clocks(tmp_path: Path) -> 
     with (
         _tls_redis(tmp_path, LONG_AGO) as server,
         files.serve(tmp_path / "www") as web,
-        pytest.raises(ConfigurationError) as caught,
+        pytest.raises(InfrastructureError) as caught,
     ):
         _claim(_settings(tmp_path, server.url, web.url))
     told = str(caught.value)
@@ -98,7 +98,7 @@ def test_a_certificate_that_is_over_is_told_with_both_clocks(tmp_path: Path) -> 
 def test_a_certificate_that_is_not_valid_yet_is_told(tmp_path: Path) -> None:
     with (
         _tls_redis(tmp_path, NOW + timedelta(days=2)) as server,
-        pytest.raises(ConfigurationError, match=r"not yet valid.*clock of this machine"),
+        pytest.raises(InfrastructureError, match=r"not yet valid.*clock of this machine"),
     ):
         _claim(_settings(tmp_path, server.url))
 
@@ -106,7 +106,7 @@ def test_a_certificate_that_is_not_valid_yet_is_told(tmp_path: Path) -> None:
 def test_a_certificate_for_another_address_is_told(tmp_path: Path) -> None:
     with (
         _tls_redis(tmp_path, NOW, "lab.example.org") as server,
-        pytest.raises(ConfigurationError, match=r"cannot be trusted.*mismatch"),
+        pytest.raises(InfrastructureError, match=r"cannot be trusted.*mismatch"),
     ):
         _claim(_settings(tmp_path, server.url))
 
@@ -115,7 +115,7 @@ def test_a_certificate_of_another_authority_is_told(tmp_path: Path) -> None:
     other = certificates.ensure(tmp_path / "other", ("127.0.0.1",), NOW)
     with _tls_redis(tmp_path, NOW) as server:
         url = server.url.partition("?")[0] + f"?ssl_ca_certs={other.authority}"
-        with pytest.raises(ConfigurationError, match="cannot be trusted"):
+        with pytest.raises(InfrastructureError, match="cannot be trusted"):
             _claim(_settings(tmp_path, url))
 
 

@@ -58,4 +58,4 @@ def _tell(host: str, path: Path) -> None:
         show_json({"host": host, "file": str(path)})
         return
     click.echo(f"this machine is host {host} now (kept in {path})")
-    note(f"run it with `labq host run {host}`, or as a service: `systemctl enable --now labq-host`")
+    note(f"run it with `labq host run {host}`, or as the service labq-host@{host}")
