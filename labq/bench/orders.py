@@ -54,8 +54,8 @@ class OrderReader:
     def _run(self) -> None:
         while not self._is_over.is_set():
             try:
-                self._read()
                 self._note_return()
+                self._read()
             except redis.RedisError as error:
                 log.warning("orders cannot be read: %s", error)
                 self._away_since = self._away_since or monotonic()
@@ -65,7 +65,9 @@ class OrderReader:
                 self._is_over.wait(RETRY_SECONDS)
 
     def _note_return(self) -> None:
+        """Tell that Redis answers again, before a read that may wait for long."""
         if self._away_since is not None:
+            self._client.ping()
             away, self._away_since = monotonic() - self._away_since, None
             self._returned(away)
 
