@@ -30,13 +30,8 @@ from labq.streams import log_stream
 from tests.integration import bench_lab
 from tests.integration.bench_lab import a_lab, a_plan
 from tests.integration.conductor_lab import BOOT, HOST, TEST, Lab, began, ended, eventually
-from tests.lab.devices import shell_job
-from tests.lab.jobs import say, wait_for_file
-from tests.lab.production import Production
-from tests.lab.waiting import until
 
 WIRE = Path(__file__).parent / "wire" / "protocol-1"
-NEXT = "import labq.domain.protocol as spoken; spoken.PROTOCOL = spoken.OLDEST = 2; "
 
 
 def _recorded(name: str) -> Iterator[dict[str, bytes]]:
@@ -151,46 +146,6 @@ def test_a_host_that_was_told_more_than_the_database_has_gets_no_new_runs(lab: L
     job = lab.submit()
     Scheduler(lab.lead(), lab.client, ()).work(frozenset(Work))
     assert lab.run_of(job) is None
-
-
-@pytest.fixture
-def upgraded(tmp_path: Path) -> Iterator[Production]:
-    """Return a server whose conductor needs newer hosts, with a job that runs on an older one."""
-    made = Production(tmp_path)
-    try:
-        made.start_servers()
-        made.prepare("shell=1")
-        made.start("web")
-        made.start("conductor")
-        made.start_host()
-        made.wait_until_well()
-        yield made
-    finally:
-        made.close()
-
-
-def test_runs_of_a_host_that_became_too_old_finish_and_no_new_one_begins(
-    upgraded: Production, tmp_path: Path
-) -> None:
-    client, go = upgraded.client(), tmp_path / "go"
-    job = client.submit(shell_job(say("true", "before"), say(wait_for_file(go), "after")))
-    client.wait_for(job, "running")
-    upgraded.kill("conductor")
-    upgraded.spawn("conductor", sys.executable, "-c", NEXT + _main("labq.conductor.serve"))
-    until(lambda: client.get("/hosts/rack").json["mismatch"], "the host is too old")
-    waiting = client.submit(shell_job(say("true", "later")))
-    go.touch()
-    assert client.finish(job)["outcome"] == "complete"
-    assert "upgrade host rack" in client.get("/hosts/rack").json["mismatch"]
-    assert client.job(waiting)["state"] == "submitted"
-    upgraded.kill("host")
-    upgraded.spawn("host", sys.executable, "-c", NEXT + _main("labq.supervisor.host"))
-    assert client.finish(waiting)["outcome"] == "complete"
-    client.close()
-
-
-def _main(module: str) -> str:
-    return f"from {module} import main; main()"
 
 
 def _set_schema(settings: Settings, revision: str, oldest: str) -> None:
