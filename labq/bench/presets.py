@@ -59,7 +59,7 @@ def _baseline(cores: int) -> Values:
             boot=Bounds(floor=1, start=_half(cores), ceiling=8 * cores, step=_eighth(cores)),
             fetch=Bounds(floor=1, start=4, ceiling=8),
         ),
-        tolerance=Tolerance(cpu=None, runnable=3.5, io=0.6, memory=0.1, swap=200),
+        tolerance=Tolerance(cpu=None, runnable=4.0, io=0.6, memory=0.1, swap=200),
         nice=5,
         most_gap=2.0,
     )
@@ -83,7 +83,7 @@ def _serial() -> Values:
     one = Bounds(floor=1, start=1, ceiling=1)
     return Values(
         bounds=_bounds(boot=one, fetch=one),
-        tolerance=Tolerance(cpu=None, runnable=3.5, io=0.6, memory=0.1, swap=200),
+        tolerance=Tolerance(cpu=None, runnable=4.0, io=0.6, memory=0.1, swap=200),
         nice=0,
         most_gap=0.0,
         is_serial=True,

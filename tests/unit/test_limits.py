@@ -135,7 +135,7 @@ def test_utilisation_is_the_share_of_slots_used_of_late():
 @pytest.mark.parametrize(
     ("pressure", "reason"),
     [
-        (Pressure(cpu=0.9, runnable=6.0), "6.0 tasks want each CPU (3.5 are fine)"),
+        (Pressure(cpu=0.9, runnable=6.0), "6.0 tasks want each CPU (4 are fine)"),
         (Pressure(io=0.9), "tasks wait for disk 90% of the time (60% is fine)"),
         (Pressure(memory=0.2), "tasks wait for memory 20% of the time (10% is fine)"),
         (Pressure(swap=900.0), "900 pages a second are swapped (200 are fine)"),
@@ -149,11 +149,11 @@ def test_each_sign_of_pressure_counts_and_is_named(pressure: Pressure, reason: s
 
 def test_many_runnable_tasks_count_only_while_tasks_wait_for_a_cpu():
     assert strain(Pressure(cpu=0.05, runnable=6.0), TOLERANCE).ratio < 1.0
-    assert strain(Pressure(has_stalls=False, runnable=7.0), TOLERANCE).ratio == 2.0
+    assert strain(Pressure(has_stalls=False, runnable=8.0), TOLERANCE).ratio == 2.0
 
 
 def test_downloads_mind_the_cpu_only_when_it_is_severe():
-    pressed = Pressure(cpu=1.0, runnable=4.0)
+    pressed = Pressure(cpu=1.0, runnable=5.0)
     assert strain(pressed, TOLERANCE).ratio > 1.0
     assert strain(pressed, without_cpu(TOLERANCE)).ratio < 1.0
 
@@ -178,7 +178,7 @@ def test_counters_of_the_kernel_are_read():
 
 def test_a_pressed_cpu_shrinks_boots_and_leaves_downloads():
     made = limits()
-    pressed = Pressure(cpu=1.0, runnable=4.0)
+    pressed = Pressure(cpu=1.0, runnable=5.0)
     for second in range(1, 30):
         made.note_sample(pressed, WAITED_FOR, float(second))
     assert (made.of(Queue.BOOT), made.of(Queue.DEPLOY)) == (1, 1)
