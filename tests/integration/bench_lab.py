@@ -119,10 +119,15 @@ class Lab:
         self._sessions: list[StepSession] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        self.keeper = self._spawn("-c", KEEPER, str(folder))
-        until((folder / "keeper.sock").exists)
+        self.keeper = self.start_keeper()
         self.bench = self.start_bench()
         self._thread.start()
+
+    def start_keeper(self) -> subprocess.Popen[bytes]:
+        """Start what keeps consoles and emulators, and wait until it listens."""
+        self.keeper = self._spawn("-c", KEEPER, str(self.folder))
+        until((self.folder / "keeper.sock").exists)
+        return self.keeper
 
     def start_bench(self, first: str = "") -> subprocess.Popen[bytes]:
         """Start a bench and wait until it listens; `first` is Python code to run before it."""
