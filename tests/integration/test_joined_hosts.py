@@ -138,9 +138,7 @@ def test_a_device_moves_and_its_jobs_run_on_the_new_host(server: Server, host: J
     assert _run_job(server, "far")["host"] == host.name
 
 
-def test_revoking_cuts_off_a_host_that_runs_and_it_can_join_again(
-    server: Server, folder: Path
-) -> None:
+def test_revoking_cuts_off_a_host_that_runs(server: Server, folder: Path) -> None:
     joined = hosts.join(server, "brief", folder)
     with hosts.running(server, joined) as process:
         revoked = server.cli("host", "revoke", "brief")
@@ -153,7 +151,3 @@ def test_revoking_cuts_off_a_host_that_runs_and_it_can_join_again(
     refused = joined.cli("host", "run", "brief")
     assert refused.returncode == 1
     assert "does not let host brief in" in refused.stderr
-    again = joined.cli(*hosts.invite(server, "brief"))
-    assert again.returncode == 0, again.stderr
-    with hosts.running(server, joined):
-        assert _shown(server, "host", "show", "brief")["health"] == "active"
