@@ -9,6 +9,8 @@ from labq.domain.errors import InvalidInputError, Problem
 HOST_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 TAKEN = ("labq", "core", "celery", "celeryev", "default", "unacked")
 """What keys and queues of the server itself begin with."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Names of the machine itself, which lead nowhere from another one."""
 
 
 def claim_key(host: str) -> str:

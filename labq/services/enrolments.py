@@ -129,17 +129,6 @@ def adopt(
     return _give(row, client)
 
 
-def is_good(session: Session, host: str, password: str, credential: str) -> bool:
-    """Tell whether these are the present secrets of a host."""
-    row = session.get(Enrolment, host)
-    return (
-        row is not None
-        and row.revoked_at is None
-        and row.redis_hash == redis_access.hash_of(password)
-        and row.credential_digest == digest(credential)
-    )
-
-
 def revoke(session: Session, client: redis.Redis, name: str, by: By) -> None:
     """Cut a host off: its Redis user and connections, its credential and its code are void.
 

@@ -13,9 +13,8 @@ from cryptography import x509
 
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError
+from labq.domain.names import LOOPBACK
 from labq.services.enrolments import Joined
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +92,3 @@ def redis_place(settings: Settings) -> SplitResult:
             "TLS port and set LABQ_REDIS_PUBLIC_URL to rediss://ADDRESS:PORT"
         )
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], path="", query="")
-
-
-def is_local(url: str) -> bool:
-    """Tell whether a URL leads to the machine where it is used."""
-    return urlsplit(url).hostname in LOOPBACK

@@ -10,8 +10,8 @@ import click
 from labq.cli.api import Row, connect
 from labq.cli.output import json_option, note, show_json, wants_json
 from labq.cli.seconds import SECONDS
+from labq.domain.names import LOOPBACK
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EPILOG = """\b
 Examples:
   labq host enroll rack-2

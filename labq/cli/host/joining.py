@@ -17,8 +17,8 @@ from labq import __version__
 from labq.cli.api import Row, refusal
 from labq.cli.failures import Failed, Misused, Unreachable
 from labq.domain.figures import describe_seconds
+from labq.domain.names import LOOPBACK
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_APART = timedelta(minutes=2)
 TIMEOUT = httpx.Timeout(30, connect=10)
 
