@@ -78,7 +78,9 @@ class Board:
                     return following
 
     def _serve(self, link: Link, mode: Mode) -> Mode | None:
-        session = Session(link=link, flash=self._flash, options=self._options, mode=mode)
+        session = Session(
+            link=link, flash=self._flash, options=self._options, mode=mode, note=self._note
+        )
         try:
             following = session.serve()
         except LinkClosedError as error:

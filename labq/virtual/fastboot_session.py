@@ -38,12 +38,14 @@ class Session:
     flash: Flash
     options: Options
     mode: Mode
+    note: Callable[[str, str], None]
+    """Writes what happens into the board's record."""
     _staged: memoryview = field(default_factory=lambda: memoryview(b""))
 
     def serve(self) -> Mode | None:
         """Do commands until one leaves fastboot mode; raises LinkClosedError when the link ends."""
         if "handshake" in self.options.faults.hangs:
-            self._hang()
+            self._hang("handshake")
         self.link.shake_hands()
         while True:
             name, _, value = self.link.command().partition(":")
@@ -58,11 +60,12 @@ class Session:
 
     def _break(self, name: str) -> None:
         if name in self.options.faults.hangs:
-            self._hang()
+            self._hang(name)
         if name in self.options.faults.drops and name != "download":
             raise LinkClosedError(f"dropped at {name}")
 
-    def _hang(self) -> None:
+    def _hang(self, name: str) -> None:
+        self.note("hang", name)
         while True:
             self.link.payload(memoryview(bytearray(1)), None)
 

@@ -120,8 +120,8 @@ def run(session: Session, parameters: FastbootParameters) -> None:
 
 
 def _in_order(device: Mapping[str, object], labels: Iterable[str]) -> list[str]:
-    """Return the labels in the device's order, those that it does not name after them."""
-    wanted = list(labels)
+    """Return the labels in the device's order, those that it does not name after them, by name."""
+    wanted = sorted(labels)
     order = [label for label in texts(device.get("flash_cmds_order")) if label in wanted]
     return list(dict.fromkeys([*order, *wanted]))
 
