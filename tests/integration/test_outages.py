@@ -18,7 +18,8 @@ import psycopg2
 import pytest
 from alembic.script import ScriptDirectory
 
-from labq.services import schema
+from labq.services import schema, tickets
+from labq.services.tickets import Ticket
 from tests.lab.devices import shell_job
 from tests.lab.jobs import say, wait_for_file
 from tests.lab.production import DATABASE, Production, server
@@ -101,6 +102,27 @@ def test_without_a_database_each_request_is_told_soon_what_is_missing(
             "redis": True,
         }
     until(lambda: _ask(lab, "/api/v1/jobs").status_code == 200, "the database is back")
+
+
+def test_a_live_log_is_refused_soon_without_a_database_and_shown_afterwards(
+    lab: Production,
+) -> None:
+    client = lab.client()
+    job = client.run(shell_job(say("true", "said")))["id"]
+    with lab.frozen("postgres"):
+        answer = httpx.get(_live(lab, job), timeout=PATIENCE)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "2"
+    until(lambda: httpx.get(_live(lab, job), timeout=20).status_code == 200, "the log")
+    client.close()
+
+
+def _live(lab: Production, job: int) -> str:
+    """Return the address that browsers are sent to, signed as the web process does."""
+    key, subject = lab.environment["LABQ_SECRET_KEY"], tickets.job_subject(job)
+    ticket = tickets.issue(key, Ticket(subject=subject, user_id=None, origin=lab.url))
+    port = lab.environment["LABQ_STREAM_PORT"]
+    return f"http://127.0.0.1:{port}/jobs/{job}/log?ticket={ticket}"
 
 
 def test_what_needs_no_database_is_served_without_one(lab: Production) -> None:

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 
 import httpx
 import pytest
 from sqlalchemy import URL, create_engine, text
 
 from labq.config import Settings
-from tests.integration.web_site import Person, Site
+from tests.integration.web_site import PASSWORD, Person, Site
+from tests.lab.server import free_port
+
+NUMBERS = count()
 
 
 @pytest.fixture
 def url(settings: Settings) -> Iterator[str]:
     """Return the address of a running web process."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    with _serving(settings, free_port()) as address:
+        yield address
+
+
+@contextmanager
+def _serving(settings: Settings, port: int, **more: str) -> Iterator[str]:
+    """Run a web process with more settings."""
     environment = {
         **os.environ,
         "LABQ_STATE": str(settings.state),
@@ -31,17 +40,17 @@ def url(settings: Settings) -> Iterator[str]:
         "LABQ_REDIS_URL": settings.redis_url,
         "LABQ_SECRET_KEY": settings.secret_key,
         "LABQ_WEB_PORT": str(port),
+        **{f"LABQ_{name.upper()}": value for name, value in more.items()},
     }
     command = [sys.executable, "-c", "from labq.web.serve import main; main()"]
-    process = subprocess.Popen(command, env=environment)
+    log = settings.state / f"web-{next(NUMBERS)}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stderr=output)
     try:
         limit = time.monotonic() + 30
-        while True:
-            assert process.poll() is None
-            assert time.monotonic() < limit
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        while f"web on 127.0.0.1:{port}" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < limit, log.read_text()
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -92,6 +101,34 @@ def test_a_database_that_went_away_is_503_and_back_is_200(
     assert "Traceback" not in answer.text
     _run(admin, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     assert httpx.get(f"{url}/api/v1/jobs", headers=ann.headers).status_code == 200
+
+
+def test_processes_that_share_a_port_stand_in_for_each_other(settings: Settings) -> None:
+    port = free_port()
+    with _serving(settings, port, share_port="true") as address:
+        with _serving(settings, port, share_port="true"):
+            assert httpx.get(f"{address}/api/v1/system/version").status_code == 200
+        for _ in range(10):
+            assert httpx.get(f"{address}/api/v1/system/version").status_code == 200
+
+
+@pytest.mark.parametrize(("proxy", "is_secure"), [("127.0.0.1", True), ("", False)])
+def test_only_the_proxy_that_is_named_is_believed(
+    settings: Settings, site: Site, proxy: str, *, is_secure: bool
+) -> None:
+    site.person("eve", password=PASSWORD)
+    with _serving(settings, free_port(), trusted_proxy=proxy) as address, httpx.Client() as client:
+        client.headers["X-Forwarded-Proto"] = "https"
+        form = client.get(f"{address}/login").text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+        assert token
+        fields = {"name": "eve", "password": PASSWORD, "csrf_token": token[1]}
+        kept = [f"{one.name}={one.value}" for one in client.cookies.jar]
+        client.headers["Cookie"] = "; ".join(kept)
+        answer = client.post(f"{address}/login", data=fields)
+        assert answer.status_code == 303
+        given = [line for line in answer.headers.get_list("Set-Cookie") if "labq_session" in line]
+        assert ["Secure" in line for line in given] == [is_secure]
 
 
 def _run(url: URL, statement: str) -> None:

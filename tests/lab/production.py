@@ -244,7 +244,7 @@ def server(
     try:
         made.start_servers()
         made.prepare(devices)
-        for part in ("web", "conductor", "core"):
+        for part in ("web", "stream", "conductor", "core"):
             made.start(part)
         made.start_host()
         made.wait_until_well()
