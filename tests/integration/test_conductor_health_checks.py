@@ -56,6 +56,15 @@ def test_an_unknown_device_is_checked_before_it_takes_a_users_job(lab: Lab) -> N
         assert len(session.scalars(select(Job.id).where(Job.is_health_check)).all()) == 1
 
 
+def test_an_unknown_device_is_offered_to_nobody_before_its_check(lab: Lab) -> None:
+    _set_check(lab)
+    _set_health(lab, DeviceHealth.UNKNOWN, checked=timedelta(seconds=1))
+    job = lab.submit()
+    _pass_by(lab)
+    assert _checks(lab) == 0
+    assert lab.job(job).state is JobState.SUBMITTED
+
+
 def test_a_failed_check_takes_the_device_out_with_the_reason(lab: Lab) -> None:
     _set_check(lab)
     with lab.conducting():
