@@ -74,8 +74,10 @@ def fitted(event: Event) -> Event:
 
 
 def near(at: datetime, *, earliest: datetime, latest: datetime) -> datetime:
-    """Return a host's time, or `latest` when it is far from any time that it can be."""
-    return at if earliest - MOST_SKEW <= at <= latest + MOST_SKEW else latest
+    """Return a host's time, or the nearest that it can be when it is days away from that."""
+    if at < earliest - MOST_SKEW:
+        return earliest
+    return latest if at > latest + MOST_SKEW else at
 
 
 def event_problems(event: Event) -> Iterator[Problem]:

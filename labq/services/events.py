@@ -76,5 +76,5 @@ def _find(known: Mapping[int, OpenRun], host: Host, event: Event) -> OpenRun:
 
 def _dated(event: Event, open_run: OpenRun, now: datetime) -> Event:
     """Return the event; the time of a host whose clock is days away is replaced by the server's."""
-    at = near(event.at, earliest=open_run.run.reserved_at, latest=now)
+    at = near(event.at, earliest=open_run.job.submitted_at, latest=now)
     return event if at == event.at else replace(event, at=at)

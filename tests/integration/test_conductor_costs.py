@@ -11,9 +11,9 @@ from labq.conductor.apply import Applier
 from labq.conductor.entries import Entry
 from labq.conductor.logstore import LogStore
 from labq.conductor.scheduler import Scheduler
-from labq.domain.events import EventBatch
 from labq.models.run import Run
 from labq.services.transitions import Work
+from labq.streams import ReceivedBatch
 from tests.integration.conductor_lab import (
     BOOT,
     HOST,
@@ -61,12 +61,12 @@ def test_events_cost_as_much_for_many_runs_as_for_one(
     events = [event for run in runs for event in (began(run, BOOT), ended(run, BOOT, TEST))]
     results = [result(run, BOOT, "login") for run in runs]
     statements.clear()
-    applier.store(0, [Entry("1-1", EventBatch(first=1, events=(*events, *results)))], None)
+    applier.store(0, [Entry("1-1", ReceivedBatch(1, (*events, *results)))], None)
     assert len(statements) <= 14
     statements.clear()
     rest = [event for run in runs for event in whole_run(run)[2:]]
     first = len(events) + len(results) + 1
-    applier.store(first - 1, [Entry("1-2", EventBatch(first=first, events=tuple(rest)))], None)
+    applier.store(first - 1, [Entry("1-2", ReceivedBatch(first, tuple(rest)))], None)
     assert len(statements) <= 16
     assert all(bare_lab.run_by_id(run).ended_at for run in runs)
 

@@ -13,12 +13,12 @@ from labq.conductor.apply import Applier
 from labq.conductor.entries import Entry
 from labq.conductor.scheduler import Scheduler
 from labq.domain.errors import ErrorType, Failure
-from labq.domain.events import EventBatch
 from labq.domain.orders import ConfirmOrder
 from labq.domain.states import DeviceHealth, DeviceState, JobState, Outcome, RunState, StepState
 from labq.models.device import Device, Reservation
 from labq.models.result import TestCase, TestSuite
 from labq.services.transitions import Work
+from labq.streams import ReceivedBatch
 from tests.integration.conductor_lab import (
     BOOT,
     COLLECT,
@@ -192,9 +192,7 @@ def test_devices_that_share_a_resource_do_not_run_at_once(bare_lab: Lab) -> None
     scheduler.work(frozenset({Work.PAIRING}))
     assert bare_lab.run_of(second) is None
     run = bare_lab.run_of(first).id
-    Applier(lead, HOST).store(
-        0, [Entry("1-1", EventBatch(first=1, events=tuple(whole_run(run))))], None
-    )
+    Applier(lead, HOST).store(0, [Entry("1-1", ReceivedBatch(1, tuple(whole_run(run))))], None)
     scheduler.work(frozenset({Work.PAIRING}))
     assert bare_lab.run_of(second) is not None
 
