@@ -284,6 +284,8 @@ class Consoles:
         """A port is gone, by a power cycle or because its cable was moved: it is waited for."""
         text = f"serial port {self._path(name)} is gone: what it says until it is back is missing"
         try:
+            # Whoever keeps the old port open keeps its name from the new one.
+            self._keeper.drop(self._key(name))
             self._await_port(name, text)
         except LabqError as error:
             self._run.failed(error)

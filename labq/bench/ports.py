@@ -96,8 +96,15 @@ class Ports:
     async def _arrived(self, name: str, path: Path, file: int) -> None:
         self._faults.note(f"console {name}", "")
         declare(self._run, name, f"serial port {path} is there, as {path.resolve()}")
-        await self._connect(name, file)
-        self._waits.pop(name, None)
+        try:
+            await self._connect(name, file)
+        except asyncio.CancelledError:
+            # The console was closed while this waited for its turn: nobody has the port.
+            os.close(file)
+            raise
+        # It may be gone again, and waited for anew.
+        if self._waits.get(name) is asyncio.current_task():
+            del self._waits[name]
 
     def _give_up(self, name: str, text: str) -> str:
         self._waits.pop(name, None)
