@@ -52,10 +52,15 @@ def status(folder: Path) -> HostStatus:
         raise InfrastructureError(f"the host's supervisor is not understood: {error}") from error
 
 
-def restart(folder: Path, names: Sequence[str], reason: str, *, gently: bool) -> None:
-    """Start parts again; gently lets a worker finish its steps beside the new one."""
-    words = {"op": "restart", "names": list(names), "reason": reason, "gently": gently}
-    _ask(folder, words)
+def restart(
+    folder: Path, names: Sequence[str], reason: str, *, gently: bool, fresh: bool = False
+) -> None:
+    """Start parts again; gently lets a worker finish its steps beside the new one.
+
+    `fresh` ones read their code from disk anew, which takes longer.
+    """
+    words = {"names": list(names), "reason": reason, "gently": gently, "fresh": fresh}
+    _ask(folder, {"op": "restart", **words})
 
 
 def end_leaving(folder: Path, pids: Sequence[int]) -> None:

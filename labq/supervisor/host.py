@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import sys
 from contextlib import suppress
@@ -22,6 +24,8 @@ from labq.supervisor.restarts import answer
 
 BENCH = Part(name="bench", entry="labq.bench.serve:main")
 WARDEN = "warden"
+# Imported before the forks: parts share the memory, and one that is started again is quick.
+PRELOADED = ("labq.bench.serve", "labq.tasks.host_worker")
 GROUPS = ("steps", "tests", "collect")
 # A worker has nothing to lose that the bench does not have, and is slow to listen.
 WORKERS = tuple(
@@ -64,6 +68,7 @@ def _serve(settings: Settings, logs: Path) -> None:
     life = remains.begin_life(folder)
     if left := remains.end_strangers(folder, life):
         _say(f"processes of a supervisor before this one cannot be killed: {left}")
+    _preload()
     crew = Crew(logs, _say, adopts=False)
     keeper = Keeper(folder)
     control = Control(
@@ -88,6 +93,13 @@ def _serve(settings: Settings, logs: Path) -> None:
         keeper.close()
         crew.stop([WARDEN], WORKER_STOP_SECONDS)
         remains.end_life(life)
+
+
+def _preload() -> None:
+    for name in PRELOADED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def _warden(life: str) -> Part:

@@ -22,7 +22,8 @@ def answer(
         case "restart":
             names = message["names"]
             for name in names if isinstance(names, list) else []:
-                _restart(crew, parts[name], str(message["reason"]), gently=bool(message["gently"]))
+                part = replace(parts[name], is_fresh=bool(message["fresh"]))
+                _restart(crew, part, str(message["reason"]), gently=bool(message["gently"]))
         case "end_leaving":
             pids = message["pids"]
             crew.end_leaving(int(pid) for pid in (pids if isinstance(pids, list) else []))
@@ -37,15 +38,14 @@ def answer(
 
 
 def _restart(crew: Crew, part: Part, reason: str, *, gently: bool) -> None:
-    """Start a part again with the code that is on disk now.
+    """Start a part again.
 
     The bench leaves its runs to the next one. A worker that has steps finishes them beside the new
     one; one that has none is killed, for it may not listen.
     """
-    fresh = replace(part, is_fresh=True)
     if part.name == BENCH:
-        crew.renew(fresh, reason, Signals.SIGHUP)
+        crew.renew(part, reason, Signals.SIGHUP)
     elif gently:
-        crew.replace(fresh, reason, Signals.SIGTERM)
+        crew.replace(part, reason, Signals.SIGTERM)
     else:
-        crew.renew(fresh, reason, Signals.SIGKILL)
+        crew.renew(part, reason, Signals.SIGKILL)

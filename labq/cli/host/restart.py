@@ -33,7 +33,8 @@ def command(what: str, name: str | None, state: Path | None) -> None:
     folder = folder_of(name, state)
     with failures.translated():
         before = steward.status(folder)
-        steward.restart(folder, NAMES[what], "asked for by labq host restart", gently=True)
+        reason = "asked for by labq host restart"
+        steward.restart(folder, NAMES[what], reason, gently=True, fresh=True)
         after = _wait(folder, before, NAMES[what])
     if wants_json():
         show_json({"parts": {part.name: part.pid for part in after.parts}})
