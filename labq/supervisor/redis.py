@@ -37,6 +37,7 @@ aof-load-truncated yes
 save ""
 maxmemory 1gb
 maxmemory-policy noeviction
+proto-max-bulk-len 16mb
 hz 4
 daemonize no
 logfile ""
