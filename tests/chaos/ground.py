@@ -47,10 +47,6 @@ class Ground:
     url: str
     token: str
 
-    def set_clock(self, seconds: int) -> None:
-        """Set the clock of the server's machine, its PostgreSQL and Redis so far off."""
-        clock.set_to(self.folder / "clock", seconds)
-
     def client(self) -> Client:
         """Return a new connection to the server."""
         return Client(self.url, self.token)
@@ -162,11 +158,7 @@ def _server(folder: Path, plain: Mapping[str, str], hosts_address: str) -> Unit:
         "ready-file": folder / "ready.json",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    environment = {
-        **plain,
-        "LABQ_STREAM_PORT": str(free_port()),
-        **clock.environment(folder / "clock"),
-    }
+    environment = {**plain, "LABQ_STREAM_PORT": str(free_port())}
     return Unit("up", (program(), "up", *words), environment, folder / "server.log")
 
 

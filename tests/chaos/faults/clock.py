@@ -11,17 +11,16 @@ STEPS = (-86_400, -3_600, -7, 7, 3_600, 86_400)
 
 
 class ClockStep(Kind):
-    """All processes of a machine see another time; what measures durations goes on."""
+    """All processes of a host see another time; what measures durations goes on."""
 
     name = "clock step"
     weight = 6
     seconds = (2.0, 10.0)
-    targets = tuple(Target(host, "clock") for host in (*HOSTS, ""))
+    targets = tuple(Target(host, "clock") for host in HOSTS)
 
     @override
     def do(self, ground: Ground, fault: Fault) -> Done | None:
-        name = fault.target.host
-        machine = ground.hosts[name] if name else ground
+        host = ground.hosts[fault.target.host]
         step = STEPS[fault.number % len(STEPS)]
-        machine.set_clock(step)
-        return Done(f"{step:+} s for {fault.seconds:.1f} s", lambda: machine.set_clock(0))
+        host.set_clock(step)
+        return Done(f"{step:+} s for {fault.seconds:.1f} s", lambda: host.set_clock(0))
