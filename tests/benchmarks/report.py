@@ -25,12 +25,14 @@ def main(names: Sequence[str]) -> None:
     """Replace what stands between the marks of the page."""
     paths = [Path(name) for name in names] or sorted(folder().glob("*.json"))
     newest = _newest(json.loads(path.read_text()) for path in paths)
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + "\n".join(_table(newest)) + "\n" + END + after)
+    lines = list(_table(newest))
     drawn = picture({name: figure["value"] for name, (figure, _) in newest.items()})
     if drawn:
         PICTURE.write_text(drawn)
+        lines += ["", f"![wall time and failures under overload]({PICTURE.name})"]
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after)
 
 
 def _newest(records: Iterable[dict[str, Any]]) -> Newest:

@@ -33,7 +33,7 @@ def lab(tmp_path: Path, redis_url: str) -> Iterator[Lab]:
 @contextmanager
 def hogs() -> Iterator[None]:
     """Keep every CPU busy many times over; others hardly notice, the kernel's counters do."""
-    number = 8 * (os.cpu_count() or 1)
+    number = 12 * (os.cpu_count() or 1)
     running = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(number)]
     try:
         yield
@@ -145,33 +145,35 @@ def test_emulators_and_programs_of_steps_give_way_as_the_preset_says(tmp_path, r
         assert boot.run(["nice"], Deadline.after(10)).output.strip() == str(own + 10)
 
 
-def test_a_host_under_load_shrinks_its_limits_says_so_and_recovers(lab):
-    flag = lab.folder / "overloaded"
-    lab.announce(a_plan(1, steps=(a_step(0, StepKind.BOOT), a_step(1, StepKind.COLLECT))))
-    boot = lab.step(1, 0)
-    with hogs():
-        until(lambda: newest(lab).load.is_overloaded, 60)
-        assert "tasks want each CPU" in newest(lab).load.reason
-        assert flag.exists()
-        until(lambda: slot(lab, "download").limit == 1, 60)
-        assert slot(lab, "deploy").limit == 1
-        assert slot(lab, "deploy").reason.startswith("at its floor: ")
-    boot.end(Failure(type=ErrorType.INFRASTRUCTURE, message="no prompt"))
-    (ended,) = until(lambda: lab.of_kind(1, "ended"))
-    assert ended.host_fault
-    assert ended.suspect.startswith("the host was overloaded: ")
-    until(lambda: not newest(lab).load.is_overloaded, 90)
-    until(lambda: (slot(lab, "download").limit, slot(lab, "deploy").limit) == (4, 4), 90)
-    assert not flag.exists()
+@pytest.mark.timeout(300)
+def test_a_host_under_load_shrinks_its_limits_says_so_and_recovers(tmp_path, redis_url):
+    # The most patient preset: what else runs on this machine is not to count.
+    with a_lab(tmp_path, redis_url, LABQ_BOOT_SLOTS="", LABQ_PRESET="dedicated") as lab:
+        flag = lab.folder / "overloaded"
+        lab.announce(a_plan(1, steps=(a_step(0, StepKind.BOOT), a_step(1, StepKind.COLLECT))))
+        boot = lab.step(1, 0)
+        with hogs():
+            until(lambda: newest(lab).load.is_overloaded, 60)
+            assert "tasks want each CPU" in newest(lab).load.reason
+            assert flag.exists()
+            until(lambda: slot(lab, "download").limit == 2, 60)
+            until(lambda: slot(lab, "deploy").reason.startswith("at its floor: "), 60)
+        boot.end(Failure(type=ErrorType.INFRASTRUCTURE, message="no prompt"))
+        (ended,) = until(lambda: lab.of_kind(1, "ended"))
+        assert ended.host_fault
+        assert ended.suspect.startswith("the host was overloaded: ")
+        until(lambda: not newest(lab).load.is_overloaded, 90)
+        until(lambda: (slot(lab, "download").limit, slot(lab, "deploy").limit) == (4, 4), 90)
+        assert not flag.exists()
 
 
-def test_a_failure_on_a_quiet_host_is_the_boards(lab):
-    lab.announce(a_plan(1))
-    until(lambda: not newest(lab).load.is_overloaded, 60)
-    boot = lab.step(1, 0)
-    boot.end(Failure(type=ErrorType.INFRASTRUCTURE, message="no prompt"))
-    (ended,) = until(lambda: lab.of_kind(1, "ended"))
-    assert (ended.host_fault, ended.suspect) == (False, "")
+def test_a_failure_on_a_host_that_does_not_suffer_is_the_boards(tmp_path, redis_url):
+    with a_lab(tmp_path, redis_url, LABQ_PRESET="dedicated") as lab:
+        lab.announce(a_plan(1))
+        until(lambda: not newest(lab).load.is_overloaded, 60)
+        lab.step(1, 0).end(Failure(type=ErrorType.INFRASTRUCTURE, message="no prompt"))
+        (ended,) = until(lambda: lab.of_kind(1, "ended"))
+        assert (ended.host_fault, ended.suspect) == (False, "")
 
 
 def test_the_report_says_what_machine_it_is(lab):
