@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = (
     ClockStep(),
     Upgraded(),
 )
-LONGEST_WAIT_SECONDS = 2.5
+LONGEST_WAIT_SECONDS = 5.0
 
 
 def draw(seed: int, count: int) -> Iterator[Fault]:
