@@ -15,8 +15,10 @@ import redis
 
 from labq.bench.canary import message
 from labq.benchlink import steward
+from labq.benchlink.keeper import KeeperClient
 from labq.benchlink.steward import PartStatus
 from labq.domain.plan import Queue
+from labq.hw.process import Process
 from labq.supervisor.programs import find_redis
 from tests.lab.processes import tree
 from tests.lab.server import free_port, program
@@ -176,6 +178,27 @@ def test_a_host_that_is_asked_to_stop_leaves_no_process(tmp_path: Path) -> None:
         again = host.cli("host", "stop", "--json")
         assert again.returncode == 1
         assert "no supervisor of a host answers" in again.stderr
+
+
+def test_a_killed_supervisor_takes_along_also_what_left_its_group_and_ignores_the_hangup(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    with a_redis(tmp_path, port), a_host(tmp_path, port) as host:
+        keeper = KeeperClient(host.folder / "keeper.sock")
+        command = "trap '' HUP TERM; setsid sleep 86401 & exec sleep 86402"
+        words = ("/bin/sh", "-c", command)
+        keeper.spawn("1/.emulator", Process(argv=words, cwd=tmp_path, io="none"))
+        below = until(
+            lambda: _sleepers(host) if len(_sleepers(host)) == 2 else None, "both run", 10
+        )
+        host.process.kill()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "both end", 20)
+        keeper.close()
+
+
+def _sleepers(host: Host) -> list[int]:
+    return [one.pid for one in tree(host.process.pid) if one.command.startswith("sleep 8640")]
 
 
 def test_a_second_supervisor_of_a_host_folder_is_refused_by_name(tmp_path: Path) -> None:
