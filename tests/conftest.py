@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psycopg2
 import pytest
 import redis
+from hypothesis import settings
 from typing_extensions import override
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -17,6 +18,9 @@ from labq.supervisor import redis as redis_server
 from labq.supervisor.postgres import Postgres
 from tests.lab import programs
 
+# How long an example takes is the machine's business.
+settings.register_profile("labq", deadline=None)
+settings.load_profile("labq")
 # Tests lose nothing when the machine dies in the middle.
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 TEMPLATE = "labq_template"
