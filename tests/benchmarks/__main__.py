@@ -20,6 +20,7 @@ from tests.benchmarks import (
     machine,
     overhead,
     overload,
+    ready,
     recovery,
 )
 from tests.benchmarks.figures import Figure, say
@@ -42,6 +43,7 @@ BENCHMARKS = (
     Benchmark(("light_jobs_per_minute", "light_job_cpu_seconds"), light.measure_rate),
     Benchmark(("light_jobs_host_mib",), light.measure_memory),
     Benchmark(("host_memory_mib",), light.measure_host),
+    Benchmark(("host_ready_seconds",), ready.measure),
     Benchmark(("handover_ms",), handover.measure),
     Benchmark(("log_lines_per_second",), logs.measure_rate),
     Benchmark(("log_lag_ms",), logs.measure_lag),
