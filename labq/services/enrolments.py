@@ -22,7 +22,7 @@ from labq.domain.names import check_host_name
 from labq.domain.states import HostHealth, HostState
 from labq.models.enrolment import Enrolment
 from labq.models.host import Host
-from labq.services import hosts, redis_access, transitions
+from labq.services import hosts, losses, redis_access, transitions
 from labq.services.credentials import digest, new_secret
 from labq.services.transitions import By
 
@@ -132,8 +132,9 @@ def adopt(
 def revoke(session: Session, client: redis.Redis, name: str, by: By) -> None:
     """Cut a host off: its Redis user and connections, its credential and its code are void.
 
-    It is retired, so that nothing is scheduled there; what ran there is lost with it. Where Redis
-    does not answer the leader removes the user later. Raises NotFoundError.
+    It is retired, so that nothing is scheduled there. Its runs end as infrastructure failures, their
+    devices stay held until somebody releases them. Where Redis does not answer the leader removes the
+    user later. Raises NotFoundError.
     """
     hosts.set_health(session, name, HostHealth.RETIRED, by)
     row = _lock(session, name)
@@ -144,6 +145,7 @@ def revoke(session: Session, client: redis.Redis, name: str, by: By) -> None:
     (host,) = transitions.lock(session, Host, [name])
     if host.state is HostState.ONLINE:
         transitions.move_host(session, host, HostState.OFFLINE, by)
+    losses.give_up_host(session, name, f"host {name} was cut off", by)
     try:
         redis_access.refuse(client, name)
     except redis.RedisError as error:

@@ -17,7 +17,7 @@ from labq.models.device import Reservation
 from labq.models.host import Host
 from labq.models.result import TestCase
 from labq.models.run import Run
-from labq.services import losses
+from labq.services import enrolments, losses
 from labq.services.transitions import SYSTEM, By
 from tests.integration.conductor_lab import (
     BOOT,
@@ -71,6 +71,23 @@ def test_what_the_host_tells_late_frees_the_device_and_changes_no_outcome(lab: L
     assert (done.outcome, done.error_type) == (Outcome.INCOMPLETE, ErrorType.INFRASTRUCTURE)
     with Session(lab.engine) as session:
         assert session.scalars(select(TestCase.name)).all() == ["job"]
+
+
+def test_runs_of_a_host_that_is_cut_off_end_at_once_and_their_device_stays_held(lab: Lab) -> None:
+    with lab.conducting():
+        job, _ = _running(lab)
+        with Session(lab.engine) as session, session.begin():
+            enrolments.invite(
+                session, lab.client, HOST, now=datetime.now(UTC), ttl=timedelta(hours=1)
+            )
+        with Session(lab.engine) as session, session.begin():
+            by = By("ann", datetime.now(UTC), "cut off")
+            enrolments.revoke(session, lab.client, HOST, by)
+    done = lab.job(job)
+    assert (done.state, done.outcome) == (JobState.FINISHED, Outcome.INCOMPLETE)
+    assert done.error_message == "host rack was cut off"
+    assert lab.device().state is DeviceState.RUNNING
+    assert _held(lab) == ["board-1"]
 
 
 def test_a_device_that_the_late_host_finds_at_fault_is_taken_out(lab: Lab) -> None:

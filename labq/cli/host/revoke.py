@@ -14,8 +14,9 @@ from labq.cli.output import json_option, show_json, wants_json
 def command(name: str) -> None:
     """Cut the host NAME off (admins): its Redis user, its credential and its code are void at once.
 
-    It is retired, so that it gets no work; runs on it are lost. `labq host enroll` lets a machine
-    join as this host again.
+    It is retired, so that it gets no work. Its runs end as infrastructure failures; their devices stay
+    held until `labq device release` frees them. `labq host enroll` lets a machine join as this host
+    again.
     """
     with connect() as api:
         api.delete(f"/hosts/{name}/enrolment")
