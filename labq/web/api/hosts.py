@@ -27,11 +27,13 @@ class HostBody(Input):
     timeout_scales: dict[str, float] | None = Field(
         default=None, description="factors for timeouts by kind of step, or `all`"
     )
-
     drain: Text | None = Field(
         default=None,
         max_length=500,
         description="why to end its runs now and power off; empty: let it work again",
+    )
+    lost_after_seconds: int | None = Field(
+        default=None, ge=0, le=366 * 24 * 3600, description="silence that ends its runs; 0: default"
     )
 
     @model_validator(mode="after")
@@ -40,10 +42,6 @@ class HostBody(Input):
             message = "nothing to change"
             raise ValueError(message)
         return self
-
-    lost_after_seconds: int | None = Field(
-        default=None, ge=0, le=366 * 24 * 3600, description="silence that ends its runs; 0: default"
-    )
 
 
 def index(call: Call, query: PageQuery) -> Page[HostRow]:
