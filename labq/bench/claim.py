@@ -18,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from labq.bench.vital import vital_thread
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError
 from labq.domain.names import claim_key
@@ -97,7 +98,7 @@ class ClaimKeeper:
         self._lost = lost
         self._is_over = threading.Event()
         self.is_lost = False
-        self._thread = threading.Thread(target=self._run, name="claim", daemon=True)
+        self._thread = vital_thread("claim", self._run)
 
     def start(self) -> None:
         """Begin to renew."""

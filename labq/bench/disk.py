@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from labq.bench.vital import vital_thread
 from labq.domain.errors import InfrastructureError
 
 
@@ -21,7 +22,7 @@ class Disk:
         self._files: set[int] = set()
         self._waiting: list[asyncio.Future[None]] = []
         self._is_over = False
-        self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
+        self._thread = vital_thread("disk", self._run)
         self._thread.start()
 
     async def sync(self, files: Iterable[int]) -> None:

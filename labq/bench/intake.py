@@ -10,6 +10,7 @@ from labq.bench import endings, kept_limits
 from labq.bench.bench import Bench
 from labq.bench.refusal import refuse
 from labq.bench.run import BenchRun
+from labq.domain.deadline import monotonic
 from labq.domain.errors import ConfigurationError, InfrastructureError, LabqError
 from labq.domain.orders import (
     AgainOrder,
@@ -93,7 +94,7 @@ class Intake:
         make = self._host.folder.make
         made = await asyncio.to_thread(make, order.run, plan, order.epoch, order.next)
         run = BenchRun(made, self._bench.watch)
-        run.recover()
+        run.recover(monotonic())
         self._bench.add(run)
 
     def _configure(self, order: ConfigOrder) -> None:

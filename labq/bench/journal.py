@@ -15,7 +15,7 @@ from labq.domain.errors import InfrastructureError
 
 
 class Journal:
-    """An open journal. `size` and `sequence` are those of its end."""
+    """An open journal. `size` and `sequence` are those of its end, `last_at` is when it was written."""
 
     def __init__(self, path: Path, full: Callable[[], bool] = lambda: False) -> None:
         """Open or make it; `full` is called when the disk is, and tells whether it made room."""
@@ -24,6 +24,7 @@ class Journal:
         self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = 0
         self.sequence = 0
+        self.last_at = 0.0
         self._offsets: dict[str, int] = {}
         self._recover()
 
@@ -46,6 +47,7 @@ class Journal:
         )
         self._write(pack(record), is_output=kind is Kind.OUTPUT)
         self.sequence += 1
+        self.last_at = record.at
         if kind is Kind.OUTPUT:
             self._offsets[channel] = number + len(data)
         return record
@@ -102,7 +104,7 @@ class Journal:
                 os.ftruncate(self.file, whole)
                 self.size = whole
         for record in self.records():
-            self.sequence = record.sequence
+            self.sequence, self.last_at = record.sequence, record.at
             if record.kind == Kind.OUTPUT:
                 self._offsets[record.channel] = record.number + len(record.data)
 

@@ -10,6 +10,7 @@ from typing import cast
 import redis
 
 from labq import streams
+from labq.bench.vital import vital_thread
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InvalidInputError
 from labq.domain.orders import Order
@@ -41,7 +42,7 @@ class OrderReader:
         self._returned = returned
         self._away_since: float | None = None
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
+        self._thread = vital_thread("orders", self._run)
 
     def start(self) -> None:
         """Begin to read."""

@@ -46,7 +46,7 @@ class Outbox:
 
     def __init__(self, path: Path, full: Callable[[], bool] = lambda: False) -> None:
         """Open the file; `full` is called when the disk is, and tells whether it made room."""
-        self._path = path
+        self.path = path
         self._full = full
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque()
@@ -123,7 +123,7 @@ class Outbox:
                 # What stands behind a torn line would not be read again.
                 os.ftruncate(self.file, before)
                 if is_last or not self._full():
-                    raise InfrastructureError(f"cannot write {self._path}: {error}") from error
+                    raise InfrastructureError(f"cannot write {self.path}: {error}") from error
 
     def _number_from(self, sequence: int) -> None:
         with self._lock:
@@ -137,17 +137,17 @@ class Outbox:
 
     def _rewrite(self) -> None:
         lines = [_line({"base": self.confirmed}), *map(_entry_line, self.unconfirmed())]
-        write_synced(self._path, b"".join(lines))
+        write_synced(self.path, b"".join(lines))
         os.close(self.file)
         self.file = self._open()
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
     def _load(self) -> None:
         """Read the file; cut the torn last line that a kill may have left."""
         whole = 0
-        for size, item in _sound_lines(self._path.read_bytes()):
+        for size, item in _sound_lines(self.path.read_bytes()):
             whole += size
             if "base" in item:
                 self.confirmed = self.last = int(str(item["base"]))
@@ -155,7 +155,7 @@ class Outbox:
                 entry = _entry(item)
                 self._entries.append(entry)
                 self.last = entry.sequence
-        os.truncate(self._path, whole)
+        os.truncate(self.path, whole)
         self._visible = self.last
 
 

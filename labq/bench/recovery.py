@@ -10,6 +10,7 @@ from labq.bench.bench import Bench
 from labq.bench.inbox import left_over
 from labq.bench.journal import Journal
 from labq.bench.outbox import Entry, Outbox
+from labq.bench.pulse import Pulse
 from labq.bench.run import BenchRun
 from labq.bench.severed import step_back
 from labq.benchlink.keeper import Kept
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 _EVENTS = (Kind.BEGIN, Kind.END, Kind.RESULT)
 
 
-async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
+async def recover(bench: Bench, kept: Sequence[Kept], pulse: Pulse) -> None:
     """Take all runs in again; what cannot be read is set aside and said."""
     folder = bench.host.folder
     folder.clear_tombstones()
@@ -28,9 +29,10 @@ async def recover(bench: Bench, kept: Sequence[Kept]) -> None:
     for number, path in list(folder.found()):
         try:
             run = BenchRun(path, bench.watch)
+            away_since = pulse.away_since(run.journal.last_at)
             _take_what_was_left(run)
             _reconcile(run, bench.host.outbox, [e for e in told if e.event.run == number])
-            run.recover()
+            run.recover(away_since)
             if run.is_of_earlier_boot:
                 run.forget_files()
         except (LabqError, OSError, ValueError, KeyError) as error:

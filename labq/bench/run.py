@@ -17,6 +17,7 @@ from labq.bench.journal import Journal
 from labq.bench.outbox import Outbox
 from labq.bench.run_log import RunLog
 from labq.benchlink.messages import Granted
+from labq.benchlink.pauses import Span
 from labq.benchlink.records import Kind, Record
 from labq.domain.bounds import MOST_NAME_BYTES, cut, fitted
 from labq.domain.deadline import monotonic
@@ -28,6 +29,7 @@ from labq.hw.boot import boot_id
 from labq.plans import load_plan
 
 Case = tuple[object, object, object]
+_STATE = (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END, Kind.BACK)
 
 
 @dataclass(slots=True)
@@ -35,6 +37,8 @@ class Past:
     """What the journal tells of a run's steps. Positions are bytes of the journal.
 
     `worked` are the seconds of earlier boots of the machine: each has a monotonic clock of its own.
+    `pauses` are those of the held step, since the begin that it reads from; `away` is how long its
+    bench was away since the last begin.
     """
 
     first_begin: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -46,6 +50,9 @@ class Past:
     worked: float = 0.0
     last_at: float = 0.0
     boot: str = ""
+    lost_at: float | None = None
+    pauses: list[Span] = field(default_factory=list)
+    away: float = 0.0
 
     def saw_boot(self, boot: str) -> None:
         """Note in which boot of the machine a step began."""
@@ -58,6 +65,25 @@ class Past:
         """Let times count from now on: what they were taken from is gone."""
         self._close_clock()
         self.began_at = self.last_begin_at = now
+        self.lost_at, self.away = None, 0.0
+        self.pauses.clear()
+
+    def lost(self, at: float) -> None:
+        """Note that nobody holds the step from now on."""
+        self.lost_at = at
+
+    def went_on(self, at: float, *, replays: bool) -> None:
+        """Note that a step is granted; one that replays has the pauses of before."""
+        if not replays:
+            self.pauses.clear()
+        elif self.lost_at is not None:
+            self.pauses.append((self.lost_at, at))
+        self.lost_at, self.away = None, 0.0
+
+    def came_back(self, since: float, at: float) -> None:
+        """Note that the bench was away in a hold."""
+        self.pauses.append((since, at))
+        self.away += at - since
 
     def _close_clock(self) -> None:
         began = self.last_at if self.began_at is None else self.began_at
@@ -104,14 +130,19 @@ class BenchRun:
         """Return the step that records belong to."""
         return self.gate.hold.step if self.gate.hold else self.gate.next
 
-    def recover(self) -> None:
-        """Read the journal: the gate's state, what was emitted, the log."""
+    def recover(self, away_since: float) -> None:
+        """Read the journal: the gate's state, what was emitted, the log.
+
+        `away_since` is when the bench before this one wrote or lived last.
+        """
         for record in self.journal.records():
-            if record.kind in (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END):
+            if record.kind in _STATE:
                 self._apply(record)
+        self.log.recover(self.journal)
         if self.is_of_earlier_boot:
             self.past.go_on_from(monotonic())
-        self.log.recover(self.journal)
+        elif self.gate.hold:
+            self._apply(self.record(Kind.BACK, json.dumps({"since": away_since}).encode()))
         if self.gate.hold:
             self.collect_emissions()
         self._watch.grew(self)
@@ -193,6 +224,7 @@ class BenchRun:
             start=self.start_of_step(),
             replay=self.journal.size,
             cpus=self.gate.hold.cpus if self.gate.hold else (),
+            pauses=tuple(self.past.pauses) if self.plan.steps[self.step].replays else (),
         )
 
     def lose(self) -> None:
@@ -265,7 +297,10 @@ class BenchRun:
                 self.past.saw_boot(str(data.get("boot", "")))
                 self._apply_begin(record, data)
             case Kind.LOST:
+                self.past.lost(record.at)
                 self.gate.apply_lost()
+            case Kind.BACK:
+                self.past.came_back(float(data["since"]), record.at)
             case Kind.END:
                 token = self.gate.hold.token if self.gate.hold else ""
                 following = data["e"]["next"]
@@ -277,6 +312,8 @@ class BenchRun:
 
     def _apply_begin(self, record: Record, data: Mapping[str, Any]) -> None:
         key = (self.gate.epoch, record.step)
+        is_again = key in self.past.first_begin
+        self.past.went_on(record.at, replays=is_again and self.plan.steps[record.step].replays)
         self.past.first_begin.setdefault(key, record.position)
         self.past.last_begin = record.position
         self.past.last_begin_at = record.at

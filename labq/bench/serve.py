@@ -31,6 +31,7 @@ from labq.bench.memory_guard import MemoryGuard
 from labq.bench.minder import Minder
 from labq.bench.orders import OrderReader
 from labq.bench.outbox import Outbox
+from labq.bench.pulse import Pulse
 from labq.bench.recovery import recover
 from labq.bench.reserve import Reserve
 from labq.bench.run_folder import HostFolder
@@ -102,7 +103,8 @@ async def _serve(settings: Settings, folder: HostFolder) -> bool:
     bench = Bench(host)
     intake = Intake(bench)
     minder = Minder(settings, bench.steps_of_workers)
-    await recover(bench, keeper.entries())
+    pulse = Pulse(folder.path)
+    await recover(bench, keeper.entries(), pulse)
     loop.add_reader(exits, _take_exit, bench, exits)
     reader = OrderReader(
         settings.redis_url,
@@ -112,7 +114,7 @@ async def _serve(settings: Settings, folder: HostFolder) -> bool:
         returned=lambda seconds: loop.call_soon_threadsafe(minder.redis_is_back, seconds),
     )
     server = await _listening(settings, bench)
-    is_taken = await _work(bench, intake, reader, minder)
+    is_taken = await _work(bench, intake, reader, _Care(minder, pulse))
     server.close()
     host.uploads.stop()
     shipper.stop(LAST_WORDS_SECONDS)
@@ -164,7 +166,7 @@ async def _listening(settings: Settings, bench: Bench) -> asyncio.Server:
     return server
 
 
-async def _work(bench: Bench, intake: Intake, reader: OrderReader, minder: Minder) -> bool:
+async def _work(bench: Bench, intake: Intake, reader: OrderReader, care: _Care) -> bool:
     """Serve until a signal: SIGTERM and SIGINT end all runs, SIGHUP leaves them to the next bench.
 
     All runs end also when another machine runs the host; returns whether that is so.
@@ -180,8 +182,16 @@ async def _work(bench: Bench, intake: Intake, reader: OrderReader, minder: Minde
     watch = LoadWatch(bench)
     memory = MemoryGuard(bench, bench.host.settings)
     guard = DiskGuard(bench, bench.host.settings, bench.host.reserve)
-    reports = _report(bench, intake, _Watches(watch, minder, guard))
-    works = (intake.run(), watch.run(), minder.run(), guard.run(), memory.run(), reports)
+    reports = _report(bench, intake, _Watches(watch, care.minder, guard))
+    works = (
+        intake.run(),
+        watch.run(),
+        care.minder.run(),
+        guard.run(),
+        memory.run(),
+        care.pulse.run(),
+        reports,
+    )
     tasks = [loop.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(_stop_on_error)
@@ -217,6 +227,14 @@ def _stop_on_error(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.error("the bench cannot go on", exc_info=error)
         os.kill(os.getpid(), signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class _Care:
+    """Who looks after the workers, and the sign of life for the next bench."""
+
+    minder: Minder
+    pulse: Pulse
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from redis.client import Pipeline
 
 from labq import streams
 from labq.bench.outbox import Entry, Outbox
+from labq.bench.vital import vital_thread
 from labq.domain.deadline import monotonic
 from labq.domain.events import EventBatch, Report
 
@@ -61,7 +62,7 @@ class Shipper:
         self._entry: bytes | str | None = None
         self._moved = monotonic()
         self._is_over = False
-        self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
+        self._thread = vital_thread("shipper", self._run)
 
     def start(self) -> None:
         """Begin to ship."""
@@ -206,6 +207,9 @@ class Shipper:
     def _ship_logs(self) -> bool:
         """Send chunks of all logs in turn; tell whether there were any."""
         due = self._due()
+        if due:
+            # After a loss of power a journal is cut before the first event that the outbox lacks.
+            _sync(self._outbox.path)
         for _, cargo, _ in due:
             _sync(cargo.journal)
         pipe = self._client.pipeline(transaction=False)

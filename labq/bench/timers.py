@@ -19,7 +19,8 @@ def arm(floor: Floor, stand: Stand) -> None:
     if hold is None:
         return
     step = run.plan.steps[hold.step]
-    seconds = run.past.last_begin_at + step.deadline - monotonic()
+    # While the bench was away nobody read the device: no time of the step.
+    seconds = run.past.last_begin_at + run.past.away + step.deadline - monotonic()
     job = job_seconds_left(stand)
     is_job = step.kind is not StepKind.COLLECT and job < seconds
     act = _end_job if is_job else _lose_step

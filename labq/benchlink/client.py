@@ -58,7 +58,7 @@ class StepSession(Session):
         self._plan = load_plan((self._run_folder / "plan.json").read_bytes())
         self._step = self._plan.steps[step]
         self._journal = open_journal(self._run_folder)
-        self._stand = StepStand(link, StepClock(self._journal, granted))
+        self._stand = StepStand(link, StepClock(self._journal, granted, link.pauses))
         self._consoles: dict[str, BenchConsole] = {}
         self._power = BenchPower(link, self._plan)
         self._next: int | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labq.benchlink.link import Link
 from labq.benchlink.messages import Granted, Log, Result, Send
+from labq.benchlink.pauses import Pauses
 from labq.benchlink.records import HEADER_BYTES, MOST_DATA, Kind, Record, parse, size_of
 from labq.domain.deadline import Deadline, monotonic
 from labq.hw.console import Chunk, ConsoleClosedError
@@ -19,19 +20,24 @@ _READ_BYTES = HEADER_BYTES + 255 + MOST_DATA
 
 
 class StepClock:
-    """The journal's clock: the last thing seen while the past is replayed, then the real time."""
+    """The journal's clock: the last thing seen while the past is replayed, then the real time.
 
-    def __init__(self, journal: int, granted: Granted) -> None:
+    It stands still while nobody held the step or its bench was away: a device that was not read was
+    not waited for.
+    """
+
+    def __init__(self, journal: int, granted: Granted, pauses: Pauses) -> None:
+        self.pauses = pauses
         buffer = os.pread(journal, _READ_BYTES, granted.start)
         first = next(parse(buffer, granted.start), None)
-        self._seen = first.at if first else monotonic()
+        self._seen = pauses.without(first.at if first else monotonic())
         begin = size_of(first) if first else 0
         self._past = granted.replay
         self._is_replaying = granted.start + begin < granted.replay
 
     def now(self) -> float:
         """Return seconds on the journal's clock."""
-        return self._seen if self._is_replaying else monotonic()
+        return self._seen if self._is_replaying else self.pauses.without(monotonic())
 
     def saw(self, position: int, at: float) -> None:
         """Note what is taken: the past is over with the first thing that lies beyond it."""
@@ -40,7 +46,7 @@ class StepClock:
 
     def emitted(self, past: float | None) -> None:
         """Note that the step emitted something: when the first time, or just now."""
-        self._seen = max(self._seen, past or 0.0)
+        self._seen = max(self._seen, self.pauses.without(past or 0.0))
         self._is_replaying = self._is_replaying and past is not None
 
     def ran_dry(self, position: int) -> None:
@@ -126,14 +132,18 @@ class BenchConsole:
         before = self._position
         for record in parse(buffer, before):
             self._position = record.position + size_of(record)
-            if record.channel == self._channel:
+            if record.kind == Kind.BACK:
+                # Read before the bench could tell of it: what follows came after this pause.
+                self._stand.clock.pauses.add([(json.loads(record.data)["since"], record.at)])
+            elif record.channel == self._channel:
                 self._sort(record)
         return self._position > before
 
     def _sort(self, record: Record) -> None:
+        at = self._stand.clock.pauses.without(record.at)
         match record.kind:
             case Kind.OUTPUT:
-                chunk = Chunk(record.data, record.number, record.at)
+                chunk = Chunk(record.data, record.number, at)
                 self._queue.append(_Arrived(chunk, record.position))
             case Kind.OPENED:
                 self._closed = None
@@ -141,7 +151,7 @@ class BenchConsole:
                 entry = json.loads(record.data)
                 self._closed = str(entry["text"])
                 if not entry["asked"]:
-                    self._queue.append(_Closed(self._closed, record.at, record.position))
+                    self._queue.append(_Closed(self._closed, at, record.position))
             case _:
                 pass
 

@@ -24,6 +24,7 @@ from labq.benchlink.messages import (
     dump_request,
     load_answer,
 )
+from labq.benchlink.pauses import Pauses
 from labq.domain.deadline import Deadline, monotonic
 from labq.domain.errors import (
     BugError,
@@ -63,7 +64,7 @@ class _BrokenError(Exception):
 
 
 class Link:
-    """The connection of one step. Not for several threads at once."""
+    """The connection of one step. Not for several threads at once. `pauses` are those of the step."""
 
     def __init__(self, path: Path, begin: Begin) -> None:
         self._path = path
@@ -72,6 +73,7 @@ class Link:
         self._buffer = bytearray()
         self._grew = False
         self._watched = -1
+        self.pauses = Pauses()
 
     def register(self) -> Granted | None:
         """Wait for the grant; None when the step is dropped or done."""
@@ -98,14 +100,17 @@ class Link:
                     raise HoldLostError("the bench gave the step away while it was gone") from None
 
     def wait_growth(self, size: int, deadline: Deadline) -> bool:
-        """Wait until the journal is longer than `size`; False when the deadline passes first."""
+        """Wait until the journal is longer than `size`; False when the deadline passes first.
+
+        The deadline is on the step's clock: a bench that is away takes nothing of it.
+        """
         while True:
             try:
                 if self._watched != size:
                     self._send(Watch(size=size))
                     self._watched, self._grew = size, False
                 while not self._grew:
-                    if not self._notice(deadline.remaining()):
+                    if not self._notice(deadline.remaining(self.pauses.without(monotonic()))):
                         return False
                 self._watched, self._grew = -1, False
                 return True
@@ -156,6 +161,7 @@ class Link:
             answer = load_answer(self._line(None))
             if isinstance(answer, Granted):
                 self._begin = replace(self._begin, token=answer.token)
+                self.pauses.add(answer.pauses)
             if isinstance(answer, Granted | Done):
                 return answer
             if isinstance(answer, Dropped | Fenced):

@@ -166,6 +166,7 @@ class Granted:
     """The step is yours. Read the journal from `start`; up to `replay` it is the past.
 
     `cpus` are the logical CPUs of the core that the step owns: its children run there alone.
+    `pauses` are from when to when nobody held the step, or its bench was away.
     """
 
     token: str
@@ -173,6 +174,7 @@ class Granted:
     start: int
     replay: int
     cpus: tuple[int, ...] = ()
+    pauses: tuple[tuple[float, float], ...] = ()
     op: Literal["granted"] = "granted"
 
 

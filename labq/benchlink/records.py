@@ -36,6 +36,7 @@ class Kind(IntEnum):
     OPENED = 11
     CLOSED = 12
     GAP = 13
+    BACK = 14
 
 
 class Record(NamedTuple):

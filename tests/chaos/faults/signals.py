@@ -21,7 +21,7 @@ AT_WORK = tuple(target for target in ON_HOSTS if target.part in (*WORKERS, "benc
 ON_SERVER = tuple(
     Target("", part)
     for part in (
-        *("conductor", "conductor-2", "web", "web-2", "stream", "core"),
+        *("conductor", "conductor2", "web", "web2", "stream", "core"),
         *("redis", "postgres", "supervisor"),
     )
 )
