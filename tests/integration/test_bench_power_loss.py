@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.bench_lab import Lab, a_lab, a_plan, until
+from labq.domain.names import claim_key
+from tests.integration.bench_lab import HOST, Lab, a_lab, a_plan, until
 
 OTHER_BOOT = """
 from pathlib import Path
@@ -25,6 +26,8 @@ def lab(tmp_path: Path, redis_url: str) -> Iterator[Lab]:
 def lose_power(lab: Lab) -> None:
     """Start the bench as after a new start of the machine."""
     lab.kill_bench()
+    # While the machine starts, its claim on the host runs out.
+    lab.redis.delete(claim_key(HOST))
     path = lab.folder / "boot_id"
     path.write_text("another-boot\n")
     lab.start_bench(OTHER_BOOT.format(path=str(path)))

@@ -48,6 +48,7 @@ def test_a_test_whose_console_is_lost_is_not_granted_and_goes_back_to_its_boot(l
     assert lab.begin(1, 1) is None
     lab.announce(a_plan(1), epoch=2, following=0, reason="its consoles are lost")
     reach_test(lab, 2)
+    until(lambda: lab.run_report(1).epoch == 2)
     assert lab.run_report(1).back is None
     until(lambda: any("output may be missing" in text for text in lab.messages(1, "warning")))
 
