@@ -18,7 +18,7 @@ from labq.bench.inbox import Inbox, Note
 from labq.bench.journal import Journal
 from labq.benchlink.client import HoldLostError
 from labq.benchlink.records import Kind
-from labq.domain.deadline import Deadline, monotonic
+from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import HoldState
 from labq.domain.orders import AgainOrder, GenerationOrder
