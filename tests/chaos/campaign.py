@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from labq.domain.deadline import monotonic
-from tests.chaos import checks, evidence, faults, fleet, table
+from tests.chaos import checks, evidence, faults, fleet, table, trial
 from tests.chaos import ground as grounds
 from tests.chaos.faults.fault import Fault, Mend
 from tests.chaos.fleet import SHELL, UML
@@ -31,13 +31,26 @@ END_SECONDS = 240.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a campaign is asked for. `most_seconds` ends the faults early, 0 never."""
+    """What a campaign is asked for: faults by a seed, or outages by name of so many seconds each."""
 
     faults: int
     seed: int
     broken: str = ""
     network: str = "auto"
     keep: bool = False
+    outages: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def longest_pause(self) -> float:
+        """Return how long a pause of a test may take: some last through an outage and beyond."""
+        return self.seconds / 4 if self.outages else trial.LONGEST_PAUSE_SECONDS
+
+    def draw(self) -> list[Fault]:
+        """Return the faults."""
+        if self.outages:
+            return list(faults.outages(self.outages, self.seconds))
+        return list(faults.draw(self.seed, self.faults))
 
 
 @dataclass(slots=True)
@@ -63,15 +76,19 @@ class Campaign:
         """Do all faults, let everything come to its end, and look at it."""
         self.submitter.start()
         began = monotonic()
-        for fault in faults.draw(self.order.seed, self.order.faults):
+        drawn = self.order.draw()
+        for fault in drawn:
             if not self._is_at_work():
                 break
             self._do(fault)
-            self._say(fault, began)
+            self._say(fault, len(drawn), began)
+            if self.order.outages:
+                self._wait(lambda: not self.mends, fault.seconds + END_SECONDS, "it is over")
         self._wait(lambda: not self.mends, END_SECONDS, "everything is mended")
         say(f"{monotonic() - began:.0f} s for the faults; waiting for the last jobs")
         self.submitter.stop()
-        self._wait(self._all_ended, END_SECONDS, "all jobs end", pause=0.5)
+        most = END_SECONDS + trial.MOST_PAUSES * self.order.longest_pause
+        self._wait(self._all_ended, most, "all jobs end", pause=0.5)
         self.violations += self.submitter.trouble
         self.violations += checks.check(self.ground, self.record)
 
@@ -146,13 +163,13 @@ class Campaign:
             self.mends.remove(mend)
         self.ground.keep()
 
-    def _say(self, fault: Fault, began: float) -> None:
+    def _say(self, fault: Fault, count: int, began: float) -> None:
         ended = sum(1 for entry in self.record.entries if entry.ended)
         hit = self.record.hits[-1] if self.record.hits else None
         words = hit.words if hit and hit.number == fault.number else "not done"
         at_work = sum(1 for _ in fleet.used(self.ground.devices))
         say(
-            f"{monotonic() - began:6.1f} s  {fault.number:4}/{self.order.faults}  "
+            f"{monotonic() - began:6.1f} s  {fault.number:4}/{count}  "
             f"{fault.kind} {fault.target}: {words}; {ended} jobs over, {at_work} devices at work"
         )
 
@@ -163,11 +180,11 @@ def run(order: Order) -> int:
     folder = Path(tempfile.mkdtemp(prefix="labq-chaos-"))
     record = Record(folder / "record.jsonl")
     began = monotonic()
-    say(f"seed {order.seed}, {order.faults} faults, in {folder}")
+    say(f"seed {order.seed}, {len(order.draw())} faults, in {folder}")
     violations: list[str] = []
     with grounds.prepared(folder, network=order.network, broken=order.broken) as ground:
         client = ground.client()
-        submitter = Submitter(client, record, order.seed, AT_WORK)
+        submitter = Submitter(client, record, order.seed, AT_WORK, order.longest_pause)
         campaign = Campaign(order, ground, record, submitter)
         try:
             campaign.run()

@@ -22,7 +22,11 @@ PAGE = 100
 class Submitter:
     """A thread of its own: a web server that does not answer holds up nothing else."""
 
-    def __init__(self, client: Client, record: Record, seed: int, most: dict[str, int]) -> None:
+    def __init__(
+        self, client: Client, record: Record, seed: int, most: dict[str, int], longest: float
+    ) -> None:
+        """Keep so many jobs of each kind at work; their tests pause at most `longest` seconds."""
+        self._longest = longest
         self._client = client
         self._record = record
         self._rng = random.Random(f"jobs {seed}")
@@ -81,7 +85,7 @@ class Submitter:
         self._number += 1
         is_endless = self._rng.random() < ENDLESS_SHARE
         name = f"chaos-{self._number:05}"
-        trial = trials.draw(self._rng, name, kind, is_endless=is_endless)
+        trial = trials.draw(self._rng, name, kind, is_endless=is_endless, longest=self._longest)
         entry = self._record.submitted(trial)
         # Once only: what is sent again may be accepted twice.
         body = trial.text.encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 from tests.chaos.fleet import SHELL, UML
 from tests.lab.boards import LOGIN, image
@@ -15,6 +16,8 @@ from tests.lab.jobs import Block, boot, definition, deploy, interactive, say, sh
 LINES = 120
 IMAGE = "uml/rootfs.cpio.gz"
 JOB_MINUTES = 10
+MOST_PAUSES = 4
+LONGEST_PAUSE_SECONDS = 1.2
 HOLDS = ("hold", "hold", "hold", "hold-long")
 SESSION_OF_KERNEL = r"export S=$(sed 's/.* session=\([0-9]*\).*/\1/' /proc/cmdline)"
 
@@ -52,25 +55,36 @@ class _Draft:
         self.commands.append(say(f"echo result of {case}", case))
 
 
-def draw(rng: random.Random, name: str, kind: str, *, is_endless: bool) -> Trial:
-    """Return a job whose lengths are drawn; an endless one is to be canceled."""
+def draw(
+    rng: random.Random,
+    name: str,
+    kind: str,
+    *,
+    is_endless: bool,
+    longest: float = LONGEST_PAUSE_SECONDS,
+) -> Trial:
+    """Return a job whose lengths are drawn; an endless one is to be canceled.
+
+    `longest` is how many seconds a pause of its test may take.
+    """
+    minutes = JOB_MINUTES + ceil(MOST_PAUSES * longest / 60)
     draft = _Draft()
     if kind == UML:
         draft.commands.append(say(SESSION_OF_KERNEL))
-    for _ in range(rng.randint(2, 4)):
+    for _ in range(rng.randint(2, MOST_PAUSES)):
         draft.burst()
         draft.result()
-        draft.commands.append(say(f"sleep {rng.uniform(0.2, 1.2):.1f}"))
+        draft.commands.append(say(f"sleep {rng.uniform(0.2, longest):.1f}"))
         draft.result()
     if is_endless:
         draft.commands.append(say("while :; do sleep 0.2; done"))
     blocks = [
         *_start(kind, rng.choice(HOLDS)),
-        interactive(*draft.commands, prompts=[_prompt(kind)], timeout={"minutes": JOB_MINUTES}),
+        interactive(*draft.commands, prompts=[_prompt(kind)], timeout={"minutes": minutes}),
     ]
     if rng.random() < 0.4 and not is_endless:
         blocks.append(_definition(draft))
-    text = definition(kind, *blocks, name=name, timeouts=_timeouts())
+    text = definition(kind, *blocks, name=name, timeouts=_timeouts(minutes))
     after = rng.uniform(0.0, 5.0) if is_endless else None
     return Trial(name, kind, text, draft.lines, tuple(draft.cases), after)
 
@@ -105,5 +119,5 @@ def _prompt(kind: str) -> str:
     return SHELL_PROMPT if kind == SHELL else UML_PROMPT
 
 
-def _timeouts() -> Mapping[str, Mapping[str, int]]:
-    return {"job": {"minutes": JOB_MINUTES}, "action": {"minutes": JOB_MINUTES}}
+def _timeouts(minutes: int) -> Mapping[str, Mapping[str, int]]:
+    return {"job": {"minutes": minutes}, "action": {"minutes": minutes}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.chaos.faults.clock import ClockStep
 from tests.chaos.faults.disk import DiskFull
@@ -43,6 +43,17 @@ def draw(seed: int, count: int) -> Iterator[Fault]:
         seconds = rng.uniform(*kind.seconds)
         wait = rng.uniform(0.0, LONGEST_WAIT_SECONDS)
         yield Fault(number, kind.name, target, seconds, wait)
+
+
+def outages(names: Sequence[str], seconds: float) -> Iterator[Fault]:
+    """Yield faults by name, as in `stop redis`, each of so many seconds; raises ValueError."""
+    known = {f"{kind.name} {target}": (kind, target) for kind in KINDS for target in kind.targets}
+    for number, name in enumerate(names, 1):
+        if name not in known:
+            message = f"no fault is called {name!r}; there are {', '.join(sorted(known))}"
+            raise ValueError(message)
+        kind, target = known[name]
+        yield Fault(number, kind.name, target, seconds, 0.0)
 
 
 def find_kind(name: str) -> Kind:
