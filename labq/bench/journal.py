@@ -14,6 +14,10 @@ from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError
 
 
+class CannotWriteError(InfrastructureError):
+    """The disk refuses: what is there can be read all the same."""
+
+
 class Journal:
     """An open journal. `size` and `sequence` are those of its end, `last_at` is when it was written."""
 
@@ -31,7 +35,7 @@ class Journal:
     def append(
         self, kind: Kind, data: bytes, *, channel: str = "", step: int = 0, number: int = 0
     ) -> Record:
-        """Write one record and return it; raises InfrastructureError when the disk refuses."""
+        """Write one record and return it; raises CannotWriteError when the disk refuses."""
         if kind is Kind.OUTPUT:
             number = self._offsets.get(channel, 0)
         record = Record(
@@ -78,7 +82,7 @@ class Journal:
         if reason and not is_output and self._full():
             reason = self._try_to_write(data)
         if reason:
-            raise InfrastructureError(f"cannot write {self.path}: {reason}")
+            raise CannotWriteError(f"cannot write {self.path}: {reason}")
         self.size += len(data)
 
     def _try_to_write(self, data: bytes) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from labq.bench.bench import Bench
 from labq.bench.inbox import left_over
-from labq.bench.journal import Journal
+from labq.bench.journal import CannotWriteError, Journal
 from labq.bench.outbox import Entry, Outbox
 from labq.bench.pulse import Pulse
 from labq.bench.run import BenchRun
@@ -22,7 +22,10 @@ _EVENTS = (Kind.BEGIN, Kind.END, Kind.RESULT)
 
 
 async def recover(bench: Bench, kept: Sequence[Kept], pulse: Pulse) -> None:
-    """Take all runs in again; what cannot be read is set aside and said."""
+    """Take all runs in again; what cannot be read is set aside and said.
+
+    Raises CannotWriteError when the disk has no room for what the bench before had not written.
+    """
     folder = bench.host.folder
     folder.clear_tombstones()
     told = bench.host.outbox.unconfirmed()
@@ -35,6 +38,9 @@ async def recover(bench: Bench, kept: Sequence[Kept], pulse: Pulse) -> None:
             run.recover(away_since)
             if run.is_of_earlier_boot:
                 run.forget_files()
+        except CannotWriteError:
+            # The disk is full: this bench cannot take over what it was left, a later one can.
+            raise
         except (LabqError, OSError, ValueError, KeyError) as error:
             log.warning(
                 "run %s is unreadable, now in %s: %s", number, folder.set_aside(path), error

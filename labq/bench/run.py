@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 from labq.bench.emissions import Emissions
 from labq.bench.gate import RunGate
-from labq.bench.journal import Journal
+from labq.bench.journal import CannotWriteError, Journal
 from labq.bench.outbox import Outbox
 from labq.bench.run_log import RunLog
 from labq.benchlink.messages import Granted
@@ -28,6 +29,7 @@ from labq.domain.verdicts import CaseResult, Level
 from labq.hw.boot import boot_id
 from labq.plans import load_plan
 
+log = logging.getLogger(__name__)
 Case = tuple[object, object, object]
 _STATE = (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END, Kind.BACK)
 
@@ -142,10 +144,17 @@ class BenchRun:
         if self.is_of_earlier_boot:
             self.past.go_on_from(monotonic())
         elif self.gate.hold:
-            self._apply(self.record(Kind.BACK, json.dumps({"since": away_since}).encode()))
+            self._note_back(away_since)
         if self.gate.hold:
             self.collect_emissions()
         self._watch.grew(self)
+
+    def _note_back(self, away_since: float) -> None:
+        data = json.dumps({"since": away_since}).encode()
+        try:
+            self._apply(self.record(Kind.BACK, data))
+        except CannotWriteError as error:
+            log.warning("run %d: the bench's absence counts as its time: %s", self.plan.run, error)
 
     def collect_emissions(self) -> None:
         """Find what the present step emitted since the begin that it reads from, and before."""

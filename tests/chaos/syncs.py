@@ -97,13 +97,14 @@ class Notes:
         kept = self._of(target.parent)
         kept.mkdir(exist_ok=True)
         old, absent = kept / target.name, kept / f"{target.name}.absent"
-        if old.exists() or absent.exists():
+        if old.exists() or absent.is_symlink():
             return
         with suppress(OSError):
             if target.exists():
                 os.link(target, old)
             else:
-                absent.write_text(str(source))
+                # A link takes no room: this works on a full disk too.
+                absent.symlink_to(source)
 
     def _undo_renames(self, folder: Path) -> None:
         kept = self._of(folder)
@@ -111,7 +112,7 @@ class Notes:
             if entry.suffix == ".absent":
                 target = folder / entry.name.removesuffix(".absent")
                 if target.exists() and not target.is_symlink():
-                    _move(target, Path(entry.read_text()))
+                    _move(target, entry.readlink())
             else:
                 _move(entry, folder / entry.name)
 
