@@ -105,3 +105,19 @@ def test_a_disk_without_a_single_byte_left_ends_the_run_that_filled_it_and_no_ot
         lab.start_bench()
         until(lambda: [event.next for event in lab.of_kind(2, "ended")] == [1])
         until(lambda: [event.next for event in lab.of_kind(3, "ended")] == [1])
+
+
+def test_a_bench_that_begins_on_a_full_disk_sets_no_run_aside(
+    tmp_path: Path, redis_url: str
+) -> None:
+    with a_lab(tmp_path, redis_url) as lab:
+        lab.announce(a_plan(1))
+        boot = lab.step(1, 0)
+        lab.kill_bench()
+        size = (lab.folder / "runs/1/journal").stat().st_size
+        quota = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+        lab.start_bench(quota)
+        lab.kill_bench()
+        lab.start_bench()
+        assert boot.end() == 1
+        assert not (lab.folder / "unreadable").exists()
