@@ -50,7 +50,7 @@ class Order:
         """Return the faults."""
         if self.outages:
             return list(faults.outages(self.outages, self.seconds))
-        return list(faults.draw(self.seed, self.faults))
+        return list(faults.draw(self.seed, self.faults, self.broken))
 
 
 @dataclass(slots=True)

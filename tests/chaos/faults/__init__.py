@@ -33,8 +33,37 @@ KINDS: tuple[Kind, ...] = (
 LONGEST_WAIT_SECONDS = 5.0
 
 
-def draw(seed: int, count: int) -> Iterator[Fault]:
-    """Yield the faults of a seed, always the same ones."""
+NEEDED = {
+    "lock": ("kill", "steps"),
+    "dedup": ("kill", "tests"),
+    "replay": ("kill", "tests"),
+    "fsync": ("power cut", "power"),
+}
+NEEDED_SHARE = 0.4
+
+
+def draw(seed: int, count: int, broken: str = "") -> Iterator[Fault]:
+    """Yield the faults of a seed, always the same ones.
+
+    With a safeguard taken away many of them are such as it is there for, if it needs certain ones.
+    """
+    plain = _draw(seed, count)
+    if broken not in NEEDED:
+        yield from plain
+        return
+    rng = random.Random(f"needed {seed}")
+    name, part = NEEDED[broken]
+    kind = find_kind(name)
+    targets = [target for target in kind.targets if target.part == part]
+    for fault in plain:
+        if rng.random() < NEEDED_SHARE:
+            target, seconds = rng.choice(targets), rng.uniform(*kind.seconds)
+            yield Fault(fault.number, name, target, seconds, fault.wait)
+        else:
+            yield fault
+
+
+def _draw(seed: int, count: int) -> Iterator[Fault]:
     rng = random.Random(f"faults {seed}")
     weights = [kind.weight for kind in KINDS]
     for number in range(1, count + 1):
