@@ -14,7 +14,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +26,8 @@ from labq.supervisor.programs import find_redis
 
 # Files and folders of its data, of Redis before 7 and since.
 DATA = ("appendonly", "dump.rdb")
+# Below those that Linux gives to outgoing connections (ip(7), ip_local_port_range).
+PORTS = range(16_000, 32_000)
 CONFIGURATION = """\
 {listen}
 requirepass {password}
@@ -189,14 +191,15 @@ def _does_tls(program: Path) -> bool:
 
 def _port_again(path: Path) -> int:
     found = re.search(r"^port ([1-9]\d*)$", path.read_text(), re.M) if path.exists() else None
+    if not found:
+        return _free_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", int(found[1]) if found else 0))
+            probe.bind(("127.0.0.1", int(found[1])))
         except OSError:
             return _free_port()
-        port: int = probe.getsockname()[1]
-        return port
+        return int(found[1])
 
 
 def _quoted(folder: Path) -> str:
@@ -207,10 +210,12 @@ def _quoted(folder: Path) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on, and that no outgoing connection is given by chance."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answer(link: socket.socket) -> bytes:
