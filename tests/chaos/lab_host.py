@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,14 +64,20 @@ class LabHost:
         """
         self.unit.hold_down(seconds + DEAD_SECONDS)
         limit = monotonic() + DEAD_SECONDS
+        # Nobody is to see the others end one by one: without power all are gone at once.
+        _kill(self.parts())
         while (left := self.everything()) and monotonic() < limit:
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _kill(left)
         lost = self.notes.cut_power(self.folder)
         self.boot()
         self.unit.hold_down(seconds)
         return lost
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def part_below(root: int, name: str) -> int | None:

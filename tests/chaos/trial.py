@@ -96,7 +96,8 @@ def _start(kind: str, hold: str) -> list[Block]:
     return [
         deploy("tmpfs", images={"ramdisk": ramdisk}),
         {"command": {"name": hold}},
-        boot("minimal", prompts=[UML_PROMPT], auto_login=LOGIN),
+        # One boot in some hundreds fails by itself: the first process cannot fork.
+        boot("minimal", prompts=[UML_PROMPT], auto_login=LOGIN, failure_retry=3),
     ]
 
 
