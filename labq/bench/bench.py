@@ -329,9 +329,7 @@ class Bench:
     def _cannot_go_on(self, run: BenchRun, error: LabqError) -> None:
         stand = self.stands[run.plan.run]
         log.error("run %s: %s", run.plan.run, error)
-        self.start(stand.close())
-        if run.gate.hold:
-            self.start(endings.finish(self, stand, error.failure()))
+        self.start(endings.cut_short(self, stand, error))
 
     def _grew(self, run: BenchRun) -> None:
         self.host.shipper.log_grew(run.plan.run, run.folder, run.log.size)

@@ -13,12 +13,13 @@ from typing import Protocol
 
 from labq.bench.gate import Gate
 from labq.bench.host import Host
+from labq.bench.severed import boot_before
 from labq.bench.stand import Stand
 from labq.bench.uploads import Parcel, waiting
 from labq.benchlink.records import Kind
 from labq.domain.bounds import MOST_MESSAGE_BYTES, cut
 from labq.domain.deadline import monotonic
-from labq.domain.errors import ErrorType, Failure
+from labq.domain.errors import ErrorType, Failure, LabqError
 from labq.domain.events import StepEnd, StepEnded
 from labq.domain.verdicts import Level
 
@@ -101,6 +102,38 @@ async def finish(floor: Floor, stand: Stand, failure: Failure) -> None:
     finally:
         gate.is_busy = False
     _go_on(floor, stand)
+
+
+async def cut_short(floor: Floor, stand: Stand, error: LabqError) -> None:
+    """Close a run that cannot be journaled, and end its present step with the error.
+
+    Where not even that can be written the hold is lost, and a test goes back to the boot before it:
+    its consoles are closed, and nothing in the journal says so.
+    """
+    gate = stand.run.gate
+    if gate.is_busy or gate.is_closed or not gate.hold:
+        await stand.close()
+        gate.back = boot_before(stand.run.plan, gate.next)
+        return
+    gate.is_busy = True
+    try:
+        floor.fence(stand, str(error))
+        is_last = stand.run.step == stand.run.plan.collect
+        await (stand.tear_down() if is_last else stand.close())
+        _write_end(floor, stand, error.failure())
+    except LabqError as refused:
+        log.error("run %s: its step has no end: %s", stand.run.plan.run, refused)  # noqa: TRY400 - a full disk
+        gate.back = boot_before(stand.run.plan, gate.next)
+    finally:
+        gate.is_busy = False
+        _lose_hold(floor, stand, "its journal cannot be written")
+    await floor.host.settle(stand.run.journal.file)
+    _go_on(floor, stand)
+
+
+def _lose_hold(floor: Floor, stand: Stand, reason: str) -> None:
+    if stand.run.gate.hold:
+        floor.lose(stand, reason)
 
 
 def keeps_dying(stand: Stand) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ import pytest
 
 from labq.benchlink.client import HoldLostError
 from labq.domain.deadline import Deadline
-from labq.domain.errors import ErrorType
+from labq.domain.errors import ErrorType, LabqError
+from labq.domain.events import HoldState
 from labq.domain.verdicts import CaseResult, Verdict
+from labq.hw.console import Console
 from tests.integration.bench_lab import Lab, a_lab, a_plan, until
 
 MIB = 1024 * 1024
@@ -25,6 +28,12 @@ def fill(folder: Path, size: int) -> None:
     with (folder / "image").open("wb") as out:
         out.write(os.urandom(size))
         out.flush()
+
+
+def hear(stream: Console) -> bytes:
+    """Have the device answer, and wait for it."""
+    stream.send(b"hello\n")
+    return stream.read(Deadline.after(30))
 
 
 def judge(lab: Lab) -> None:
@@ -105,6 +114,27 @@ def test_a_disk_without_a_single_byte_left_ends_the_run_that_filled_it_and_no_ot
         lab.start_bench()
         until(lambda: [event.next for event in lab.of_kind(2, "ended")] == [1])
         until(lambda: [event.next for event in lab.of_kind(3, "ended")] == [1])
+
+
+def test_a_test_whose_output_found_no_room_goes_back_to_its_boot(
+    tmp_path: Path, redis_url: str
+) -> None:
+    with a_lab(tmp_path, redis_url) as lab:
+        lab.announce(a_plan(1))
+        boot = lab.step(1, 0)
+        boot.console()
+        assert boot.end() == 1
+        boot.release()
+        test = lab.step(1, 1)
+        stream = test.console()
+        _, most = resource.prlimit(lab.bench.pid, resource.RLIMIT_FSIZE, (0, -1))
+        with pytest.raises(LabqError):
+            hear(stream)
+        test.release()
+        until(lambda: lab.state(1) is HoldState.IDLE)
+        resource.prlimit(lab.bench.pid, resource.RLIMIT_FSIZE, (most, most))
+        until(lambda: lab.run_report(1).back == 0)
+        assert lab.begin(1, 1) is None
 
 
 def test_a_bench_that_begins_on_a_full_disk_sets_no_run_aside(
