@@ -21,7 +21,7 @@ from labq.runner.methods import check, prepare
 from labq.runner.tries import run_tries
 
 LOG = logging.getLogger(__name__)
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Outcome(StrEnum):
