@@ -10,24 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.figures import Figure, percentile, say
+from tests.benchmarks.light import DEVICES, LIMIT_SECONDS, light_job
 from tests.lab.client import Client
-from tests.lab.devices import shell_job
-from tests.lab.jobs import say as command
 from tests.lab.server import running
 from tests.lab.waiting import until
 
 NAME = "handover_ms"
 AGAINST = {50: "at most 10", 99: "at most 100"}
-DEVICES = 50
-COMMANDS = 5
 BURST = 150
 PACED = 400
-LIMIT_SECONDS = 600.0
 
 
 def measure(folder: Path) -> Iterator[Figure]:
     """Find out how many light jobs a minute there can be, then submit half as many a minute."""
-    definition = shell_job(*(command(f"echo {n}", f"case-{n}") for n in range(COMMANDS)))
+    definition = light_job()
     with running(folder, f"shell={DEVICES}") as server:
         client = Client(server.url, server.token)
         client.run(definition)
