@@ -105,7 +105,7 @@ class KeeperClient:
         return [Kept(entry["key"], entry["pid"], entry["code"], entry["fd"]) for entry in entries]
 
     def signal(self, key: str, number: int) -> None:
-        """Send a signal to the process group of the key."""
+        """Send a signal to the process of the key; SIGKILL goes to its whole group."""
         self._call({"op": "signal", "key": key, "signal": number})
 
     def drop(self, key: str) -> None:

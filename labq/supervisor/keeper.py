@@ -198,10 +198,17 @@ class Keeper:
             yield {"key": key, "pid": pid, "code": entry.code, "fd": entry.file is not None}
 
     def _signal(self, key: str, number: int) -> None:
+        """Ask the leader, as a terminal that hangs up does; kill the whole group.
+
+        A bench may be gone before it can kill what did not end when asked. Half a group that has
+        ended would leave a device that only seems to be as it was.
+        """
         entry = self._entries[key]
-        if entry.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(entry.process.pid, number)
+        if entry.process is None or entry.code is not None:
+            return
+        send = os.killpg if number == signal.SIGKILL else os.kill
+        with contextlib.suppress(ProcessLookupError):
+            send(entry.process.pid, number)
 
     def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -101,6 +102,21 @@ def test_dropping_kills_the_whole_group(client, tmp_path):
     client.drop("1/main")
     until(lambda: is_dead(pid))
     assert client.entries() == []
+
+
+def test_a_command_is_asked_to_end_alone_and_killed_with_its_group(client, tmp_path):
+    command = (
+        f"sleep 600 & echo $! > {tmp_path}/pid; trap 'echo > {tmp_path}/asked' HUP; "
+        f"echo > {tmp_path}/ready; while :; do wait; done"
+    )
+    client.spawn("1/main", a_shell(tmp_path, command, "none"))
+    until((tmp_path / "ready").exists)
+    pid = int((tmp_path / "pid").read_text())
+    client.signal("1/main", signal.SIGHUP)
+    until((tmp_path / "asked").exists)
+    assert not is_dead(pid)
+    client.signal("1/main", signal.SIGKILL)
+    until(lambda: is_dead(pid))
 
 
 def is_dead(pid: int) -> bool:
