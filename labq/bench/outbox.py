@@ -70,6 +70,16 @@ class Outbox:
             self._entries.append(entry)
         return entry
 
+    def take_back(self, entry: Entry) -> bool:
+        """Forget the newest event, whose journal refused it; tell if nobody had seen it yet."""
+        with self._lock:
+            if entry.sequence != self.last or entry.sequence <= self._visible:
+                return False
+            os.ftruncate(self.file, os.fstat(self.file).st_size - len(_entry_line(entry)))
+            self._entries.pop()
+            self.last -= 1
+        return True
+
     def show(self, sequence: int) -> None:
         """Let the shipper see events up to the sequence: they are on disk."""
         with self._lock:

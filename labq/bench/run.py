@@ -199,10 +199,14 @@ class BenchRun:
     def event(
         self, outbox: Outbox, kind: Kind, event: Event, *, number: int = 0, **extra: object
     ) -> Record:
-        """Write a durable event to outbox and journal; see `Disk.sync` and `Outbox.show`."""
+        """Write a durable event to outbox and journal, or to none; see `Outbox.show`."""
         entry = outbox.append(kind, fitted(event), extra, number)
+        try:
+            record = self.record(kind, entry.payload(), number=number)
+        except CannotWriteError:
+            outbox.take_back(entry)
+            raise
         self.last_event = entry.sequence
-        record = self.record(kind, entry.payload(), number=number)
         if kind is not Kind.RESULT:
             self._apply(record)
         return record

@@ -19,6 +19,7 @@ from labq.domain.verdicts import CaseResult, Verdict
 from labq.hw.console import Console
 from tests.integration.bench_lab import Lab, a_lab, a_plan, until
 
+LONG_JOURNAL = 4096
 MIB = 1024 * 1024
 RESERVE = {"LABQ_HOST_RESERVE_BYTES": str(8 * MIB)}
 
@@ -135,6 +136,28 @@ def test_a_test_whose_output_found_no_room_goes_back_to_its_boot(
         resource.prlimit(lab.bench.pid, resource.RLIMIT_FSIZE, (most, most))
         until(lambda: lab.run_report(1).back == 0)
         assert lab.begin(1, 1) is None
+
+
+def test_an_end_that_its_journal_has_no_room_for_is_not_told_either(
+    tmp_path: Path, redis_url: str
+) -> None:
+    with a_lab(tmp_path, redis_url) as lab:
+        lab.announce(a_plan(1))
+        boot = lab.step(1, 0)
+        stream = boot.console()
+        while (lab.folder / "runs/1/journal").stat().st_size < LONG_JOURNAL:
+            hear(stream)
+        size = (lab.folder / "runs/1/journal").stat().st_size
+        _, most = resource.prlimit(lab.bench.pid, resource.RLIMIT_FSIZE, (size, -1))
+        with pytest.raises(LabqError):
+            boot.end()
+        resource.prlimit(lab.bench.pid, resource.RLIMIT_FSIZE, (most, most))
+        assert boot.end() == 1
+        boot.release()
+        test = lab.step(1, 1)
+        assert test.end() == 2
+        test.release()
+        until(lambda: [event.step for event in lab.of_kind(1, "ended")] == [0, 1])
 
 
 def test_a_bench_that_begins_on_a_full_disk_sets_no_run_aside(
