@@ -10,6 +10,7 @@ from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
 from labq.models.result import TestCase, TestSuite
 from labq.models.run import Run, RunPlan, Step
+from labq.models.upgrade import Backfill, Upgrade
 from labq.models.user import Group, Login, Membership, Token, User
 
 TABLES: tuple[type[Base], ...] = (
@@ -37,4 +38,6 @@ TABLES: tuple[type[Base], ...] = (
     Audit,
     RejectedEvent,
     Refusal,
+    Upgrade,
+    Backfill,
 )
