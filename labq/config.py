@@ -32,6 +32,12 @@ class Settings(BaseModel):
 
     state: Path = Field(default_factory=default_state)
     database_url: str = ""
+    database_web_url: str = ""
+    database_conductor_url: str = ""
+    database_report_url: str = ""
+    cache: bool = True
+    anonymous_rate: float = Field(default=50.0, ge=0)
+    token_rate: float = Field(default=200.0, ge=0)
     redis_url: str = ""
     web_host: str = "127.0.0.1"
     web_port: int = 8480
@@ -89,6 +95,21 @@ class Settings(BaseModel):
         except InvalidInputError as error:
             raise ValueError(str(error)) from error
         return text
+
+    @property
+    def web_database(self) -> str:
+        """Return where web and stream connect: as a role of their own, else as all do."""
+        return self.database_web_url or self.database_url
+
+    @property
+    def conductor_database(self) -> str:
+        """Return where the conductor and the core workers connect."""
+        return self.database_conductor_url or self.database_url
+
+    @property
+    def report_database(self) -> str:
+        """Return where reports are read, by a role that can change nothing where there is one."""
+        return self.database_report_url or self.web_database
 
     @property
     def bench_socket(self) -> Path:

@@ -116,8 +116,8 @@ def main() -> None:
     logging_setup.setup("conductor", settings)
     statsd.setup(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
-    Watch(settings.database_url, LOOP, Role.CONDUCTOR).install()
-    conductor = Conductor(settings, make_engine(settings.database_url, Role.CONDUCTOR))
+    Watch(settings.conductor_database, LOOP, Role.CONDUCTOR).install()
+    conductor = Conductor(settings, make_engine(settings.conductor_database, Role.CONDUCTOR))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         conductor.stop()

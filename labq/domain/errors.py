@@ -100,6 +100,10 @@ class TooManyRequestsError(LabqError):
         super().__init__(message)
 
 
+class TooSlowError(LabqError):
+    """The answer took longer than its reader is let wait; asking for less of it helps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in an input: where (`actions[0].deploy.to`), which line (from 1), what."""

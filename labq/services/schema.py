@@ -88,7 +88,7 @@ def configuration() -> Config:
 
 
 def _migrate(url: str, move: Callable[[Config], None]) -> None:
-    engine = make_engine(url, Role.COMMAND, application="labq migration")
+    engine = make_engine(url, Role.MIGRATION)
     try:
         with engine.connect() as connection:
             _lock(connection)

@@ -24,7 +24,7 @@ def main() -> None:
     settings = load()
     log.setup("stream", settings)
     statsd.setup(settings)
-    if not settings.database_url:
+    if not settings.web_database:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
     if not settings.secret_key:
         raise ConfigurationError("LABQ_SECRET_KEY is not set: tickets need it")
@@ -32,8 +32,8 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    Watch(settings.database_url, REQUEST, Role.STREAM).install()
-    engine = make_engine(settings.database_url, Role.STREAM)
+    Watch(settings.web_database, REQUEST, Role.STREAM).install()
+    engine = make_engine(settings.web_database, Role.STREAM)
     runner = web.AppRunner(
         make_app(settings, engine),
         access_log=None,

@@ -51,4 +51,4 @@ def request(callback: Callback, url: str, body: dict[str, object]) -> str:
 
 @cache
 def _sessions() -> sessionmaker[Session]:
-    return session_factory(make_engine(load().database_url, Role.CORE))
+    return session_factory(make_engine(load().conductor_database, Role.CORE))

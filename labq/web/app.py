@@ -14,6 +14,7 @@ from labq.config import Settings
 from labq.domain.errors import ConfigurationError
 from labq.services.paging import LARGEST_ID
 from labq.services.parts import Parts, tell
+from labq.services.pools import Pools, shared
 from labq.services.visibility import ANONYMOUS
 from labq.web import csrf, headers
 from labq.web.api import ENDPOINTS
@@ -33,8 +34,11 @@ class IdConverter(IntegerConverter):
         super().__init__(map, max=LARGEST_ID)
 
 
-def create_app(settings: Settings, engine: Engine) -> Flask:
-    """Return the application; raises ConfigurationError without a secret key and a Redis."""
+def create_app(settings: Settings, database: Engine | Pools) -> Flask:
+    """Return the application, on pools or on one engine that does for all of them.
+
+    Raises ConfigurationError without a secret key and a Redis.
+    """
     if not settings.secret_key:
         raise ConfigurationError("LABQ_SECRET_KEY is not set: cookies and tickets need it")
     if not settings.redis_url:
@@ -46,7 +50,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.converters["id"] = IdConverter
     app.jinja_env.undefined = StrictUndefined
-    dispatcher = Dispatcher(settings, engine)
+    pools = shared(database) if isinstance(database, Engine) else database
+    dispatcher = Dispatcher(settings, pools)
     _register_routes(app, dispatcher)
     _register_hooks(app, settings, dispatcher.parts)
     return app

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
 from pydantic import TypeAdapter
-from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
 from labq import statsd
 from labq.config import Settings
 from labq.services.database import session_factory
 from labq.services.parts import Parts
+from labq.services.pools import Pools
 from labq.web import auth, csrf
 from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall
 from labq.web.limits import LoginLimit
@@ -29,9 +29,10 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 class Dispatcher:
     """Makes view functions that share the settings and the pool of one process."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, pools: Pools) -> None:
         self._settings = settings
-        self._sessions = session_factory(engine)
+        self._pages = session_factory(pools.page)
+        self._sessions = session_factory(pools.api)
         self._login_limit = LoginLimit(settings.redis_url)
         self.parts = Parts(self._sessions, settings.redis_url)
 
@@ -83,9 +84,10 @@ class Dispatcher:
     def _run(self, record: Endpoint | Page, values: dict[str, object]) -> Any:
         """Return what the handler returns, after the commit."""
         now = datetime.now(UTC)
+        sessions = self._pages if isinstance(record, Page) else self._sessions
         with (
             statsd.timer(f"web.{record.name}"),
-            self._sessions() as session,
+            sessions() as session,
             statsd.timer(f"transaction.{record.name}"),
             session.begin(),
         ):

@@ -32,8 +32,10 @@ from labq.domain.errors import (
     Problem,
     TooLargeError,
     TooManyRequestsError,
+    TooSlowError,
     UnauthenticatedError,
 )
+from labq.services.database import is_locked_out, is_too_slow
 from labq.services.system import PartHealth
 
 _LOG = logging.getLogger(__name__)
@@ -50,8 +52,14 @@ _STATUSES: tuple[tuple[type[LabqError], HTTPStatus], ...] = (
     (JobError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ConfigurationError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InfrastructureError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (TooSlowError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 _RETRY_SECONDS = 2
+_SLOW_RETRY_SECONDS = 5
+TOO_SLOW = (
+    "this took longer than a question to the database may: ask for less (a narrower filter, a shorter "
+    "time, a lower limit), or try again later"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +128,8 @@ def _headers(error: LabqError) -> dict[str, str]:
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, InfrastructureError):
         return {"Retry-After": str(_RETRY_SECONDS)}
+    if isinstance(error, TooSlowError):
+        return {"Retry-After": str(_SLOW_RETRY_SECONDS)}
     return {}
 
 
@@ -136,7 +146,12 @@ def _of_database(error: DBAPIError | PoolTimeoutError) -> Refusal:
     if isinstance(error, IntegrityError):
         detail = "somebody else changed the same thing at the same time: look and try again"
         return Refusal(problem=_problem(HTTPStatus.CONFLICT, detail))
-    if not isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError)):
+    if is_too_slow(error):
+        return _of_labq(TooSlowError(TOO_SLOW))
+    if is_locked_out(error) or isinstance(error, PoolTimeoutError):
+        _LOG.warning("too busy for %s: %s", request.path, error.args[0] if error.args else error)
+        return _of_labq(InfrastructureError("the server is too busy for this: try again"))
+    if not isinstance(error, (OperationalError, InterfaceError)):
         return _of_bug(error)
     _LOG.warning("the database did not answer: %s", str(error.args[0] if error.args else error))
     detail = "the database does not answer at the moment"

@@ -15,7 +15,8 @@ from waitress.server import create_server  # type: ignore[import-untyped]  # it 
 from labq import log, statsd
 from labq.config import Settings, load
 from labq.domain.errors import ConfigurationError
-from labq.services.database import Role, make_engine
+from labq.services.database import Role
+from labq.services.pools import open_pools
 from labq.services.silence import REQUEST, Watch
 from labq.web.app import create_app
 
@@ -30,10 +31,11 @@ def main() -> None:
     settings = load()
     log.setup("web", settings)
     statsd.setup(settings)
-    if not settings.database_url:
+    if not settings.web_database:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
-    Watch(settings.database_url, REQUEST, Role.WEB).install()
-    app = create_app(settings, make_engine(settings.database_url, Role.WEB))
+    # API has the longest time-out of a statement here.
+    Watch(settings.web_database, REQUEST, Role.API).install()
+    app = create_app(settings, open_pools(settings))
     server = _listen(app, settings)
     signal.signal(signal.SIGTERM, _stop)
     _LOG.info("web on %s:%d", settings.web_host, settings.web_port)

@@ -28,7 +28,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def site(settings: Settings) -> Iterator[Site]:
     """Return the web application on this test's own database."""
-    engine = make_engine(settings.database_url, Role.WEB)
+    engine = make_engine(settings.database_url, Role.API)
     app = create_app(settings, engine)
     app.testing = False
     yield Site(app, engine)
@@ -57,7 +57,7 @@ def admin(site: Site) -> Person:
 def bare_lab(settings: Settings) -> Iterator[Lab]:
     """Return a server on this test's own database, without hosts."""
     queue.app.conf.broker_url = settings.redis_url
-    engine = make_engine(settings.database_url, Role.WEB)
+    engine = make_engine(settings.database_url, Role.API)
     with redis.Redis.from_url(settings.redis_url, protocol=2) as client:
         yield Lab(settings, engine, client)
     engine.dispose()

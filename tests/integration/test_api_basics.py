@@ -118,7 +118,7 @@ def test_a_body_that_is_no_object_of_the_right_form_is_400(
 
 
 def test_a_database_that_is_away_is_503_with_a_time_to_come_back(settings: Settings) -> None:
-    engine = make_engine("postgresql://labq@127.0.0.1:1/none", Role.WEB)
+    engine = make_engine("postgresql://labq@127.0.0.1:1/none", Role.API)
     client = create_app(settings, engine).test_client()
     answer = client.get("/api/v1/jobs")
     assert answer.status_code == 503
@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(settings: Setti
 
 
 def test_a_bug_is_500_without_a_trace(settings: Settings) -> None:
-    engine = make_engine(settings.database_url, Role.WEB)
+    engine = make_engine(settings.database_url, Role.API)
     app = create_app(settings, engine)
     app.add_url_rule("/api/v1/broken", "broken", lambda: 1 / 0)
     answer = app.test_client().get("/api/v1/broken")

@@ -66,7 +66,7 @@ def _queries_held(lab: Production) -> Iterator[None]:
 
 def _waiting(lab: Production) -> int:
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    found: int = lab.ask(query + " AND application_name = 'labq web'")
+    found: int = lab.ask(query + " AND application_name LIKE 'labq api %'")
     return found
 
 

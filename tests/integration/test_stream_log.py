@@ -107,7 +107,7 @@ class Stream:
         """End the connections of the stream process from the database's side."""
         self.site.change(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'labq stream'"
+            " WHERE datname = current_database() AND application_name LIKE 'labq stream %'"
         )
 
     def finish(self, job: int) -> None:
