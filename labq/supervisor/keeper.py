@@ -1,7 +1,7 @@
 """The keeper: parent of a host's emulators and command connections, and keeper of descriptors.
 
 It lives in the host's supervisor, so that a bench that is killed finds all of it again. It has one
-thread and never blocks: `fileno()` goes into the supervisor's poll loop, `handle()` does the work
+thread and does not block: `fileno()` goes into the supervisor's poll loop, `handle()` does the work
 when it is readable. The supervisor must not reap processes that it did not start (`waitpid(-1)`).
 """
 
@@ -28,6 +28,7 @@ from labq.benchlink.keeper import receive_packet, send_packet
 from labq.domain.errors import InfrastructureError, LabqError
 from labq.hw.boot import boot_id
 from labq.hw.process import LIFE
+from labq.supervisor.process_groups import end_group, kill_left_over
 
 SOCKET_NAME = "keeper.sock"
 # Wide, so that no shell on the other side breaks lines.
@@ -64,7 +65,7 @@ class Keeper:
         self._exits: dict[int, str] = {}
         self._poll = select.epoll()
         _stop_ignoring()
-        _kill_left_over(self._groups)
+        kill_left_over(self._groups)
         self._listener = self._listen()
 
     def fileno(self) -> int:
@@ -215,9 +216,7 @@ class Keeper:
         if entry is None:
             return
         if entry.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(entry.process.pid, signal.SIGKILL)
-            entry.process.wait()
+            end_group(entry.process)
         if entry.watch is not None:
             self._unwatch(entry.watch)
         if entry.file is not None:
@@ -230,10 +229,7 @@ class Keeper:
         entry = self._entries[key]
         entry.watch = None
         if entry.process:
-            entry.code = entry.process.wait()
-            # What the leader left behind in its group ends with it.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(entry.process.pid, signal.SIGKILL)
+            entry.code = end_group(entry.process)
         self._save()
         for watcher in list(self._watchers):
             client = self._clients[watcher]
@@ -310,17 +306,3 @@ def _stop_ignoring() -> None:
     for number in _TERMINAL_SIGNALS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
-
-
-def _kill_left_over(path: Path) -> None:
-    """Kill the groups that a keeper killed before this one left behind."""
-    try:
-        record = json.loads(path.read_text())
-        left = record["running"] if record["boot"] == boot_id() else []
-    except (OSError, ValueError, LookupError, TypeError):
-        return
-    for item in left:
-        # A leader that is gone keeps its group's number from being used again.
-        if start_time(int(item["pid"])) in (0, int(item["start"])):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(int(item["pid"]), signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -117,6 +118,19 @@ def test_a_command_is_asked_to_end_alone_and_killed_with_its_group(client, tmp_p
     assert not is_dead(pid)
     client.signal("1/main", signal.SIGKILL)
     until(lambda: is_dead(pid))
+
+
+def test_what_is_dropped_holds_nothing_any_more(client, tmp_path):
+    slow_to_die = (
+        "import fcntl, mmap, time; lock = open('lock', 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "memory = b'x' * (256 * 1024 * 1024); open('ready', 'w').close(); time.sleep(600)"
+    )
+    command = f'{sys.executable} -c "{slow_to_die}" & wait'
+    client.spawn("1/main", a_shell(tmp_path, command, "none"))
+    until((tmp_path / "ready").exists)
+    client.drop("1/main")
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_dead(pid: int) -> bool:
