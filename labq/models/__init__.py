@@ -9,7 +9,7 @@ from labq.models.enrolment import Enrolment
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
 from labq.models.result import TestCase, TestSuite
-from labq.models.run import Run, RunPlan, Step
+from labq.models.run import Run, RunLog, RunPlan, Step
 from labq.models.upgrade import Backfill, Upgrade
 from labq.models.user import Group, Login, Membership, Token, User
 
@@ -27,6 +27,7 @@ TABLES: tuple[type[Base], ...] = (
     JobDefinition,
     Run,
     RunPlan,
+    RunLog,
     Step,
     Artifact,
     Reservation,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, and_, text
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from labq.domain.errors import ErrorType
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import RunState, StepState
 from labq.models.base import Base, BigInt, Key, named
+from labq.models.partition import PARTITIONING
 
 
 class Run(Base):
     """One execution. `sent` is the id of the order that announced the last sending, null before.
 
-    `epoch` and `next` are what that order said; `log_bytes` and `log_lines` are stored and synced.
+    `epoch` and `next` are what that order said.
     `results` counts what its host reported, superseded ones too.
     `error_type` and `error_message` are the first failure of a step, or why the run was canceled.
     `lost_at` is when the server ended the run without its host; until `torn_down_at` its device and
@@ -34,11 +35,6 @@ class Run(Base):
             "host",
             "id",
             postgresql_where=text("lost_at IS NOT NULL AND torn_down_at IS NULL"),
-        ),
-        Index(
-            "ix_run_unpacked",
-            "ended_at",
-            postgresql_where=text("state = 'ended' AND NOT is_log_packed"),
         ),
     )
     id: Mapped[Key]
@@ -59,9 +55,6 @@ class Run(Base):
     error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
     error_message: Mapped[str] = mapped_column(server_default="")
     is_host_fault: Mapped[bool] = mapped_column(server_default="false")
-    log_bytes: Mapped[BigInt] = mapped_column(server_default="0")
-    log_lines: Mapped[BigInt] = mapped_column(server_default="0")
-    is_log_packed: Mapped[bool] = mapped_column(server_default="false")
     results: Mapped[int] = mapped_column(server_default="0")
 
     @property
@@ -72,6 +65,24 @@ class Run(Base):
 
 IS_AWAITED = and_(Run.lost_at.is_not(None), Run.torn_down_at.is_(None))
 """Runs that were given up and that their hosts have not torn down yet."""
+
+
+class RunLog(Base):
+    """How much of a run's log is stored and synced; there is no row before its first byte.
+
+    Partitioned and without foreign keys as results are, and dropped by itself.
+    """
+
+    __tablename__ = "run_log"
+    __table_args__ = (
+        Index("ix_run_log_unpacked", "run_id", postgresql_where=text("NOT is_packed")),
+        {"postgresql_partition_by": PARTITIONING},
+    )
+    run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    bytes: Mapped[BigInt]
+    lines: Mapped[BigInt]
+    submitted_on: Mapped[date] = mapped_column(primary_key=True)
+    is_packed: Mapped[bool] = mapped_column(server_default="false")
 
 
 class RunPlan(Base):

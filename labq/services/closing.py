@@ -13,6 +13,7 @@ from labq.domain.events import ResultReported
 from labq.domain.health_checks import CHECKED_HEALTH
 from labq.domain.states import DeviceHealth, DeviceState, Outcome, RunState, StepState
 from labq.models.device import Device, Reservation
+from labq.models.job import Job
 from labq.services import deliveries, results, transitions
 from labq.services.open_runs import OpenRun
 from labq.services.results import OwnResult
@@ -31,6 +32,7 @@ class Ended:
     """
 
     run: int
+    job: Job
     case: OwnResult | None = None
     is_torn_down: bool = True
     has_successor: bool = False
@@ -69,18 +71,18 @@ def tear_down(session: Session, known: OpenRun, by: By, fault: str = "") -> Ende
     if known.device.health is DeviceHealth.GOOD:
         doubt = replace(by, reason=f"job {known.job.id}: {known.run.error_message}")
         transitions.set_device_health(session, known.device, DeviceHealth.UNKNOWN, doubt)
-    return Ended(run=known.run.id)
+    return Ended(run=known.run.id, job=known.job)
 
 
 def settle(
     session: Session,
     ended: Collection[Ended],
     by: By,
-    reported: Sequence[tuple[int, ResultReported]] = (),
+    reported: Sequence[tuple[Job, ResultReported]] = (),
 ) -> None:
     """Store results and what ended runs add to them, and release what nobody holds any more."""
     results.store(session, reported, [one.case for one in ended if one.case])
-    results.forget(session, [one.run for one in ended if one.has_successor])
+    results.forget(session, [(one.job, one.run) for one in ended if one.has_successor])
     free = [one.run for one in ended if one.is_torn_down]
     if free:
         session.execute(
@@ -104,11 +106,11 @@ def _end(session: Session, known: OpenRun, by: By) -> Ended:
     if may_retry and failure and failure.type is ErrorType.INFRASTRUCTURE:
         job.retries_left -= 1
         job.waits_again = True
-        return Ended(run=run.id, has_successor=True)
+        return Ended(run=run.id, job=job, has_successor=True)
     transitions.finish_job(session, job, outcome, failure, by=by)
     deliveries.add_due(session, job, known.notify, by.at)
-    case = results.job_result(job.id, run.id, run.epoch, failure=failure, at=by.at)
-    return Ended(run=run.id, case=case)
+    case = results.job_result(job, run.id, run.epoch, failure=failure, at=by.at)
+    return Ended(run=run.id, job=job, case=case)
 
 
 def _take_out(session: Session, known: OpenRun, fault: str, by: By) -> None:

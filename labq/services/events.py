@@ -13,6 +13,7 @@ from labq.domain.bounds import near
 from labq.domain.errors import ConflictError, LabqError, NotFoundError
 from labq.domain.events import Event, ResultReported, StepBegan, StepEnded
 from labq.models.host import Host
+from labq.models.job import Job
 from labq.services import closing, open_runs, results, runs, transitions
 from labq.services.closing import Ended
 from labq.services.open_runs import OpenRun
@@ -32,7 +33,7 @@ def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) 
     known = open_runs.load(session, {event.run for event in events}, host=host.name)
     by = By(SYSTEM, now)
     refused: list[Refused] = []
-    reported: list[tuple[int, ResultReported]] = []
+    reported: list[tuple[Job, ResultReported]] = []
     ended: list[Ended] = []
     for event in events:
         try:
@@ -48,7 +49,7 @@ def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) 
                 ended += [one] if one else []
             case ResultReported() as result:
                 if runs.counts(open_run, result) and results.has_room(open_run.run):
-                    reported.append((open_run.job.id, result))
+                    reported.append((open_run.job, result))
             case never:
                 assert_never(never)
     closing.settle(session, ended, by, reported)

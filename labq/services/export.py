@@ -22,6 +22,7 @@ from typing_extensions import override
 from labq.domain.figures import plain_decimal
 from labq.domain.verdicts import Verdict
 from labq.models.job import Job
+from labq.models.partition import submitted_day
 from labq.models.result import TestCase, TestSuite
 
 CSV_COLUMNS = (
@@ -88,6 +89,7 @@ def find_cases(session: Session, job: int, suite: str | None = None) -> list[Exp
 
 def select_cases(job: int) -> Select[*tuple[Any, ...]]:
     """Return the query for the cases of a job's latest run, as the fields of ExportedCase."""
+    day = select(submitted_day(Job.submitted_at)).where(Job.id == job).scalar_subquery()
     return (
         select(
             TestCase.id,
@@ -104,12 +106,15 @@ def select_cases(job: int) -> Select[*tuple[Any, ...]]:
             TestCase.end_line,
             TestCase.details,
         )
-        .join(TestSuite, TestSuite.id == TestCase.suite_id)
+        .join(
+            TestSuite,
+            (TestSuite.id == TestCase.suite_id) & (TestSuite.submitted_on == TestCase.submitted_on),
+        )
         .join(
             Job,
             (Job.id == TestSuite.job_id) & Job.run_id.is_not_distinct_from(TestSuite.run_id),
         )
-        .where(Job.id == job)
+        .where(Job.id == job, TestSuite.submitted_on == day, TestCase.submitted_on == day)
     )
 
 

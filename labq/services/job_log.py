@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from labq.domain.errors import NotFoundError
 from labq.domain.states import JobState
 from labq.models.job import Job
-from labq.models.run import Run
+from labq.models.run import Run, RunLog
 from labq.services.job_view import missing
+from labq.services.logs import IS_LOG_OF_RUN
 from labq.services.visibility import Viewer, visible_jobs
 
 # A host sends the end of a run and the last bytes of its log side by side: these may come second.
@@ -45,15 +46,18 @@ def find_log_state(
     state = _find(session, job_id, visible_jobs(viewer), now)
     if number is None:
         return state
-    query = select(Run.id, Run.log_bytes, Run.log_lines)
-    run = session.execute(query.where(Run.job_id == job_id, Run.number == number)).one_or_none()
+    query = (
+        select(Run.id, RunLog.bytes, RunLog.lines).select_from(Job).join(Run, Run.job_id == Job.id)
+    )
+    row = query.outerjoin(RunLog, IS_LOG_OF_RUN).where(Job.id == job_id, Run.number == number)
+    run = session.execute(row).one_or_none()
     if run is None:
         raise NotFoundError(f"job {job_id} has no run {number}")
     is_earlier = run.id != state.run_id
     return LogState(
         run_id=run.id,
-        stored_bytes=run.log_bytes,
-        stored_lines=run.log_lines,
+        stored_bytes=run.bytes or 0,
+        stored_lines=run.lines or 0,
         is_over=state.is_over or is_earlier,
         is_complete=state.is_complete or is_earlier,
     )
@@ -66,8 +70,9 @@ def find_any_log_state(session: Session, job_id: int, *, now: datetime) -> LogSt
 
 def _find(session: Session, job_id: int, condition: ColumnElement[bool], now: datetime) -> LogState:
     row = session.execute(
-        select(Job.state, Job.ended_at, Run.id, Run.log_bytes, Run.log_lines, Run.is_log_packed)
+        select(Job.state, Job.ended_at, Run.id, RunLog.bytes, RunLog.lines, RunLog.is_packed)
         .outerjoin(Run, Run.id == Job.run_id)
+        .outerjoin(RunLog, IS_LOG_OF_RUN)
         .where(Job.id == job_id, condition)
     ).one_or_none()
     if row is None:
@@ -75,11 +80,11 @@ def _find(session: Session, job_id: int, condition: ColumnElement[bool], now: da
     is_over = row.state is JobState.FINISHED
     return LogState(
         run_id=row.id,
-        stored_bytes=row.log_bytes or 0,
-        stored_lines=row.log_lines or 0,
+        stored_bytes=row.bytes or 0,
+        stored_lines=row.lines or 0,
         is_over=is_over,
         is_complete=is_over
-        and (row.id is None or row.is_log_packed or row.ended_at <= now - LAST_BYTES_AFTER),
+        and (row.id is None or row.is_packed or row.ended_at <= now - LAST_BYTES_AFTER),
     )
 
 

@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType, Failure, NotFoundError
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import HostState, JobState, Outcome, RunState, StepState
-from labq.domain.verdicts import Verdict
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.job import Job
-from labq.models.result import TestCase, TestSuite
-from labq.models.run import Run, Step
+from labq.models.partition import day_of
+from labq.models.result import TestSuite
+from labq.models.run import Run, RunLog, Step
 from labq.models.user import Group, User
 from labq.services import host_load
 from labq.services.host_load import SlotWait
+from labq.services.logs import IS_LOG_OF_RUN
 from labq.services.visibility import Viewer, visible_jobs
 
 
@@ -161,7 +162,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         run_id=job.run_id,
         may_change=viewer.is_admin or viewer.user_id == job.submitter_id,
         runs=runs,
-        suites=_suites(session, job.run_id),
+        suites=_suites(session, job),
     )
 
 
@@ -210,14 +211,16 @@ def _job_query() -> Select[*tuple[Any, ...]]:
 
 def _runs(session: Session, job_id: int) -> tuple[RunView, ...]:
     rows = session.execute(
-        select(Run, Device.name)
+        select(Run, Device.name, RunLog.bytes, RunLog.lines)
+        .join(Job, Job.id == Run.job_id)
+        .outerjoin(RunLog, IS_LOG_OF_RUN)
         .join(Device, Device.id == Run.device_id)
         .where(Run.job_id == job_id)
         .order_by(Run.number)
     ).all()
     if not rows:
         return ()
-    steps = _steps(session, [run.id for run, _ in rows])
+    steps = _steps(session, [run.id for run, *_ in rows])
     return tuple(
         RunView(
             id=run.id,
@@ -231,11 +234,11 @@ def _runs(session: Session, job_id: int) -> tuple[RunView, ...]:
             lost_at=run.lost_at,
             torn_down_at=run.torn_down_at,
             error=_failure(run.error_type, run.error_message),
-            log_bytes=run.log_bytes,
-            log_lines=run.log_lines,
+            log_bytes=length or 0,
+            log_lines=lines or 0,
             steps=tuple(steps[run.id]),
         )
-        for run, device in rows
+        for run, device, length, lines in rows
     )
 
 
@@ -266,30 +269,22 @@ def _step(step: Step) -> StepView:
     )
 
 
-def _suites(session: Session, run_id: int | None) -> tuple[SuiteCount, ...]:
-    if run_id is None:
+def _suites(session: Session, job: Job) -> tuple[SuiteCount, ...]:
+    """Return the suites that have cases; what a run that went back reported before counts no more."""
+    if job.run_id is None:
         return ()
-
-    def count(verdict: Verdict) -> Any:
-        return func.count().filter(TestCase.verdict == verdict)
-
+    counts = (TestSuite.passed, TestSuite.failed, TestSuite.skipped, TestSuite.unknown)
     rows = session.execute(
-        select(
-            TestSuite.name,
-            count(Verdict.PASS),
-            count(Verdict.FAIL),
-            count(Verdict.SKIP),
-            count(Verdict.UNKNOWN),
+        select(TestSuite.name, *counts)
+        .where(
+            TestSuite.job_id == job.id,
+            TestSuite.run_id == job.run_id,
+            TestSuite.submitted_on == day_of(job.submitted_at),
+            or_(*(count > 0 for count in counts)),
         )
-        .join(TestCase, TestCase.suite_id == TestSuite.id)
-        .where(TestSuite.run_id == run_id)
-        .group_by(TestSuite.id)
         .order_by(TestSuite.id)
     )
-    return tuple(
-        SuiteCount(name=name, passed=passed, failed=failed, skipped=skipped, unknown=unknown)
-        for name, passed, failed, skipped, unknown in rows
-    )
+    return tuple(SuiteCount(**row._asdict()) for row in rows)
 
 
 def _failure(error_type: ErrorType | None, message: str) -> Failure | None:

@@ -196,7 +196,7 @@ def finish_waiting(session: Session, jobs: Collection[Job], by: By) -> None:
     results.store(
         session,
         (),
-        [results.job_result(job.id, job.run_id, 0, failure=failure, at=by.at) for job in jobs],
+        [results.job_result(job, job.run_id, 0, failure=failure, at=by.at) for job in jobs],
     )
 
 

@@ -47,7 +47,7 @@ def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list
     for one in kept:
         job, device = jobs[one.proposal.job], devices[one.proposal.device]
         device.run_id = job.run_id = one.proposal.run
-        job.device_id = device.id
+        job.device_id, job.host = device.id, one.proposal.host
         if job.waits_again:
             job.waits_again = False
         else:
@@ -74,8 +74,8 @@ def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) 
     for job in jobs.values():
         failure = failures[job.id]
         transitions.finish_job(session, job, Outcome.INCOMPLETE, failure, by=By(SYSTEM, now))
-        own.append(results.validate_result(job.id, job.run_id, failure, at=now))
-        own.append(results.job_result(job.id, job.run_id, 0, failure=failure, at=now))
+        own.append(results.validate_result(job, job.run_id, failure, at=now))
+        own.append(results.job_result(job, job.run_id, 0, failure=failure, at=now))
         definition = session.get_one(JobDefinition, job.id)
         deliveries.add_due(session, job, definition.notify, now)
         if job.is_health_check and job.wanted_device:

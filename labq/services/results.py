@@ -1,12 +1,16 @@
-"""Results of test cases: stored once each, superseded when a run goes back."""
+"""Results of test cases: stored once each, superseded when a run goes back.
+
+Whoever calls holds the rows of the runs, or of jobs without one: nobody else writes their results.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.orm import Session
 
@@ -15,8 +19,11 @@ from labq.domain.errors import ErrorType, Failure
 from labq.domain.events import ResultReported
 from labq.domain.verdicts import Verdict
 from labq.models.base import table_of
+from labq.models.job import Job
+from labq.models.partition import day_of
 from labq.models.result import SERVER_STEP, TestCase, TestSuite
 from labq.models.run import Run
+from labq.services import partitions
 
 LAVA_SUITE = "lava"
 JOB_CASE = "job"
@@ -29,7 +36,7 @@ MOST_RESULTS = 100_000
 class OwnResult:
     """A case of the suite `lava` that the server itself writes for a job."""
 
-    job: int
+    job: Job
     run: int | None
     epoch: int
     case: str
@@ -39,7 +46,7 @@ class OwnResult:
 
 
 def job_result(
-    job: int, run: int | None, epoch: int, *, failure: Failure | None, at: datetime
+    job: Job, run: int | None, epoch: int, *, failure: Failure | None, at: datetime
 ) -> OwnResult:
     """Return the case `lava/job`, which says how the job ended and which error explains it."""
     details: dict[str, object] = {"case": JOB_CASE, "definition": LAVA_SUITE}
@@ -56,7 +63,7 @@ def job_result(
     )
 
 
-def validate_result(job: int, run: int | None, failure: Failure, *, at: datetime) -> OwnResult:
+def validate_result(job: Job, run: int | None, failure: Failure, *, at: datetime) -> OwnResult:
     """Return the failed case `lava/validate` of a job that could not be run at all."""
     return OwnResult(
         job=job,
@@ -87,70 +94,179 @@ def has_room(run: Run) -> bool:
 
 def store(
     session: Session,
-    reported: Sequence[tuple[int, ResultReported]],
+    reported: Sequence[tuple[Job, ResultReported]],
     own: Sequence[OwnResult] = (),
 ) -> None:
     """Store what a host reported, as (job, event), and what the server adds; twice is once."""
     if not reported and not own:
         return
-    wanted = {(job, event.run, event.suite) for job, event in reported}
-    suites = _suites(session, wanted | {(one.job, one.run, LAVA_SUITE) for one in own})
-    rows = [_reported(suites[job, event.run, event.suite], event) for job, event in reported]
-    rows += [_own(suites[one.job, one.run, LAVA_SUITE], one) for one in own]
-    session.execute(_INSERT_CASES, rows)
+    keys = [_SuiteKey.of(job, event.run, event.suite) for job, event in reported]
+    own_keys = [_SuiteKey.of(one.job, one.run, LAVA_SUITE) for one in own]
+    wanted = {*keys, *own_keys}
+    days = [key.day for key in wanted]
+    partitions.ensure(session.connection(), min(days), max(days))
+    suites = _suites(session, wanted)
+    rows = [
+        {"suite_id": suites[key], "submitted_on": key.day, **_reported(event)}
+        for key, (_, event) in zip(keys, reported, strict=True)
+    ]
+    rows += [
+        {"suite_id": suites[key], "submitted_on": key.day, **_own(one)}
+        for key, one in zip(own_keys, own, strict=True)
+    ]
+    stored = session.execute(_INSERT_CASES, rows)
+    _count(session, Counter((suite, day, verdict) for suite, day, verdict in stored), 1)
 
 
-def supersede(session: Session, run: int, step: int) -> None:
+def supersede(session: Session, job: Job, run: int, step: int) -> None:
     """Delete the results of a run from `step` on: the run goes back and will report them anew."""
-    suites = select(TestSuite.id).where(TestSuite.run_id == run)
-    session.execute(
-        delete(TestCase)
-        .where(TestCase.suite_id.in_(suites), TestCase.step >= step)
-        .execution_options(synchronize_session=False)
+    day = day_of(job.submitted_at)
+    suites = select(TestSuite.id).where(
+        TestSuite.job_id == job.id, TestSuite.run_id == run, TestSuite.submitted_on == day
     )
+    gone = session.execute(
+        delete(table_of(TestCase))
+        .where(TestCase.submitted_on == day, TestCase.suite_id.in_(suites), TestCase.step >= step)
+        .returning(TestCase.suite_id, TestCase.submitted_on, TestCase.verdict)
+    )
+    _count(session, Counter((suite, day, verdict) for suite, day, verdict in gone), -1)
 
 
-def forget(session: Session, runs: Collection[int]) -> None:
-    """Delete all results of runs that another run of their job takes the place of."""
-    if runs:
-        session.execute(
-            delete(TestSuite)
-            .where(TestSuite.run_id.in_(runs))
-            .execution_options(synchronize_session=False)
-        )
+def forget(session: Session, runs: Collection[tuple[Job, int]]) -> None:
+    """Delete all results of runs, given as (job, run), that another run takes the place of."""
+    if not runs:
+        return
+    values = {
+        "jobs": [job.id for job, _ in runs],
+        "days": [day_of(job.submitted_at) for job, _ in runs],
+        "runs": [run for _, run in runs],
+    }
+    for statement in (_FORGET_CASES, _FORGET_SUITES):
+        session.execute(statement, values)
 
 
-_INSERT_CASES = insert_or_skip(table_of(TestCase)).on_conflict_do_nothing()
-_SUITE_COLUMNS = (TestSuite.job_id, TestSuite.run_id, TestSuite.name, TestSuite.id)
-_KNOWN_SUITES = select(*_SUITE_COLUMNS).where(
-    TestSuite.job_id.in_(bindparam("jobs", expanding=True)),
-    TestSuite.name.in_(bindparam("names", expanding=True)),
-)
-_SuiteKey = tuple[int, int | None, str]
+def delete_of(session: Session, jobs: Collection[tuple[int, date]]) -> int:
+    """Delete all results of jobs, given as (job, day of submission); return how many cases.
+
+    The jobs' rows are locked by the caller, so that no results are added to them meanwhile.
+    """
+    if not jobs:
+        return 0
+    ids, days = zip(*jobs, strict=True)
+    values = {"jobs": list(ids), "days": list(days)}
+    cases = session.execute(_DELETE_CASES, values)
+    session.execute(_DELETE_SUITES, values)
+    return int(cases.scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class _SuiteKey:
+    """What names a suite, and the day that its rows are filed under."""
+
+    job: int
+    run: int | None
+    name: str
+    day: date
+
+    @classmethod
+    def of(cls, job: Job, run: int | None, name: str) -> _SuiteKey:
+        return cls(job.id, run, name, day_of(job.submitted_at))
 
 
 def _suites(session: Session, wanted: Collection[_SuiteKey]) -> dict[_SuiteKey, int]:
     """Return the ids of suites, made when new; the caller holds their runs' rows."""
     values = {
-        "jobs": sorted({job for job, _, _ in wanted}),
-        "names": sorted({name for _, _, name in wanted}),
+        "jobs": sorted({key.job for key in wanted}),
+        "names": sorted({key.name for key in wanted}),
+        "days": sorted({key.day for key in wanted}),
     }
     rows = session.execute(_KNOWN_SUITES, values)
-    found = {(job, run, name): key for job, run, name, key in rows}
+    found = {_SuiteKey(job, run, name, day): suite for job, run, name, day, suite in rows}
     fresh = [
-        {"job_id": job, "run_id": run, "name": name}
-        for job, run, name in wanted
-        if (job, run, name) not in found
+        {"job_id": key.job, "run_id": key.run, "name": key.name, "submitted_on": key.day}
+        for key in wanted
+        if key not in found
     ]
     if fresh:
-        made = session.execute(insert(TestSuite).returning(*_SUITE_COLUMNS), fresh)
-        found |= {(job, run, name): key for job, run, name, key in made}
+        made = session.execute(insert(table_of(TestSuite)).returning(*_SUITE_COLUMNS), fresh)
+        found |= {_SuiteKey(job, run, name, day): suite for job, run, name, day, suite in made}
     return found
 
 
-def _reported(suite: int, event: ResultReported) -> dict[str, object]:
+def _count(session: Session, changed: Counter[tuple[int, date, Verdict]], sign: int) -> None:
+    """Add to the numbers of suites what was stored of each verdict, or take off what was deleted."""
+    if not changed:
+        return
+    suites = sorted({(suite, day) for suite, day, _ in changed})
+    values: dict[str, object] = {
+        verdict.value: [sign * changed[suite, day, verdict] for suite, day in suites]
+        for verdict in Verdict
+    }
+    ids, days = zip(*suites, strict=True)
+    session.execute(_COUNT, {**values, "suites": list(ids), "days": list(days)})
+
+
+_INSERT_CASES = (
+    insert_or_skip(table_of(TestCase))
+    .on_conflict_do_nothing()
+    .returning(TestCase.suite_id, TestCase.submitted_on, TestCase.verdict)
+)
+_SUITE_COLUMNS = (
+    TestSuite.job_id,
+    TestSuite.run_id,
+    TestSuite.name,
+    TestSuite.submitted_on,
+    TestSuite.id,
+)
+_KNOWN_SUITES = select(*_SUITE_COLUMNS).where(
+    TestSuite.job_id.in_(bindparam("jobs", expanding=True)),
+    TestSuite.name.in_(bindparam("names", expanding=True)),
+    TestSuite.submitted_on.in_(bindparam("days", expanding=True)),
+)
+_COUNT = text("""
+UPDATE test_suite AS suite
+   SET passed = suite.passed + changed.passed, failed = suite.failed + changed.failed,
+       skipped = suite.skipped + changed.skipped, unknown = suite.unknown + changed.unknown
+  FROM unnest(
+    CAST(:suites AS bigint[]), CAST(:days AS date[]), CAST(:pass AS integer[]),
+    CAST(:fail AS integer[]), CAST(:skip AS integer[]), CAST(:unknown AS integer[])
+  ) AS changed(suite, day, passed, failed, skipped, unknown)
+ WHERE suite.id = changed.suite AND suite.submitted_on = changed.day
+""")
+# The days stand as an array, too, so that no other partitions are looked at.
+_OF_RUNS = """
+  FROM test_suite AS suite
+  JOIN unnest(CAST(:jobs AS bigint[]), CAST(:days AS date[]), CAST(:runs AS bigint[]))
+    AS gone(job, day, run)
+    ON gone.job = suite.job_id AND gone.day = suite.submitted_on AND gone.run = suite.run_id
+ WHERE suite.submitted_on = ANY (CAST(:days AS date[]))
+"""
+_OF_JOBS = """
+  FROM test_suite AS suite
+  JOIN unnest(CAST(:jobs AS bigint[]), CAST(:days AS date[])) AS gone(job, day)
+    ON gone.job = suite.job_id AND gone.day = suite.submitted_on
+ WHERE suite.submitted_on = ANY (CAST(:days AS date[]))
+"""
+_CASES = """
+WITH found AS (SELECT suite.id, suite.submitted_on {found}), gone AS (
+  DELETE FROM test_case AS one USING found
+   WHERE one.suite_id = found.id AND one.submitted_on = found.submitted_on
+     AND one.submitted_on = ANY (CAST(:days AS date[]))
+  RETURNING 1
+) SELECT count(*) FROM gone
+"""
+_SUITES = """
+WITH found AS (SELECT suite.id, suite.submitted_on {found})
+DELETE FROM test_suite AS one USING found
+ WHERE one.id = found.id AND one.submitted_on = found.submitted_on
+   AND one.submitted_on = ANY (CAST(:days AS date[]))
+"""
+_FORGET_CASES, _FORGET_SUITES = (text(one.format(found=_OF_RUNS)) for one in (_CASES, _SUITES))
+_DELETE_CASES, _DELETE_SUITES = (text(one.format(found=_OF_JOBS)) for one in (_CASES, _SUITES))
+
+
+def _reported(event: ResultReported) -> dict[str, object]:
     return {
-        "suite_id": suite,
         "epoch": event.epoch,
         "step": event.step,
         "channel": event.channel,
@@ -168,9 +284,8 @@ def _reported(suite: int, event: ResultReported) -> dict[str, object]:
     }
 
 
-def _own(suite: int, own: OwnResult) -> dict[str, object]:
+def _own(own: OwnResult) -> dict[str, object]:
     return {
-        "suite_id": suite,
         "epoch": own.epoch,
         "step": SERVER_STEP,
         "channel": "",

@@ -73,7 +73,7 @@ def counts(known: OpenRun, event: ResultReported) -> bool:
 def go_back(session: Session, known: OpenRun, to: int, by: By) -> None:
     """Raise the epoch and go on from step `to`; results from there on are superseded."""
     run = known.run
-    results.supersede(session, run.id, to)
+    results.supersede(session, known.job, run.id, to)
     for position, step in known.steps.items():
         if position >= to and step.state is not StepState.WAITING:
             transitions.move_step(session, step, StepState.WAITING, by)

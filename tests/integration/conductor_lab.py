@@ -35,7 +35,7 @@ from labq.domain.verdicts import Verdict
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.job import Job
-from labq.models.run import Run, Step
+from labq.models.run import Run, RunLog, Step
 from labq.queue import queued_ids
 from labq.services import devices, hosts, jobs, leader, users
 from labq.services.database import Role, make_engine
@@ -180,6 +180,12 @@ class Lab:
     def run_by_id(self, run: int) -> Run:
         with Session(self.engine) as session:
             return session.get_one(Run, run)
+
+    def log_of(self, run: int) -> RunLog:
+        """Return what is stored of a run's log."""
+        with Session(self.engine) as session:
+            found = session.scalar(select(RunLog).where(RunLog.run_id == run))
+            return found or RunLog(run_id=run, bytes=0, lines=0, is_packed=False)
 
     def generation(self) -> str:
         return (self.client.get(GENERATION_KEY) or b"").decode()

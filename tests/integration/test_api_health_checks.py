@@ -268,6 +268,4 @@ def _write_log(site: Site, settings: Settings, run: int, text: bytes) -> None:
     writer.write(0, data, 0)
     writer.sync()
     writer.close()
-    with Session(site.engine) as session, session.begin():
-        row = session.get_one(Run, run)
-        row.log_bytes, row.log_lines = len(data), 1
+    site.log(run, len(data), 1)

@@ -25,7 +25,7 @@ def job(site: Site, settings: Settings, ann: Person) -> int:
     writer.write(0, LOG + b"not told yet", 0)
     writer.sync()
     writer.close()
-    site.change(f"UPDATE run SET log_bytes = {len(LOG)}, log_lines = {len(LINES)} WHERE id = {run}")
+    site.log(run, len(LOG), len(LINES))
     return job
 
 

@@ -82,7 +82,7 @@ def test_logs_cost_as_much_for_many_runs_as_for_one(
     statements.clear()
     store.turn()
     assert len(statements) <= 6
-    assert all(bare_lab.run_by_id(run).log_lines == 1 for run in runs)
+    assert all(bare_lab.log_of(run).lines == 1 for run in runs)
 
 
 def _add_boards(lab: Lab, number: int) -> None:

@@ -23,6 +23,7 @@ from labq.domain.errors import ErrorType, Failure
 from labq.domain.orders import ConfirmOrder, StoredOrder
 from labq.domain.states import JobState, Outcome
 from labq.models.control import Refusal
+from labq.models.partition import day_of
 from labq.models.result import TestCase, TestSuite
 from labq.services import refusals, results
 from labq.streams import (
@@ -84,7 +85,7 @@ def test_forged_events_of_anothers_run_change_nothing(lab: Lab, evil: Hostile) -
         lab.send(result(run, TEST, "honest"), *whole_run(run)[3:])
         lab.log(run, 0, b"honest\n")
         eventually(lambda: lab.is_finished(job), "the end")
-        eventually(lambda: lab.run_by_id(run).log_bytes == 7, "the log")
+        eventually(lambda: lab.log_of(run).bytes == 7, "the log")
     assert lab.job(job).outcome is Outcome.COMPLETE
     assert sorted(_cases(lab)) == ["honest", "job"]
     assert Logs(lab.settings.blobs).read(run, 0, 100) == b"honest\n"
@@ -167,7 +168,7 @@ def test_keys_of_a_wrong_type_are_deleted_and_stop_nobody(lab: Lab, evil: Hostil
         lab.log(run, 0, b"honest\n")
         lab.send(*whole_run(run))
         eventually(lambda: lab.is_finished(job), "the end")
-        eventually(lambda: lab.run_by_id(run).log_bytes == 7, "the log")
+        eventually(lambda: lab.log_of(run).bytes == 7, "the log")
         eventually(lambda: not any(evil.redis.exists(key) for key in keys[:2]), "the mending")
     assert any("not what it should be" in reason for reason in evil.reasons())
 
@@ -269,7 +270,8 @@ def test_a_run_with_too_many_results_fails_with_that_reason(
 def test_a_value_that_is_too_large_for_an_index_is_not_tried_for_ever(lab: Lab) -> None:
     job = lab.submit()
     with Session(lab.engine) as session:
-        session.add(TestSuite(job_id=job, name=os.urandom(5000).hex()))
+        day = day_of(lab.job(job).submitted_at)
+        session.add(TestSuite(job_id=job, submitted_on=day, name=os.urandom(5000).hex()))
         with pytest.raises(OperationalError) as caught:
             session.flush()
     assert not is_passing(caught.value)
@@ -308,7 +310,7 @@ def test_a_log_that_is_too_long_ends_with_the_reason_and_its_host_may_forget_the
     kept = files.read(run, 0, 10_000)
     assert kept.startswith(b"a line of 20 bytes.\n" * 5 + b"a line of 20 bytes.\n- {")
     assert b"longer than 100 bytes: what follows is not kept" in kept
-    assert lab.run_by_id(run).log_bytes == len(kept)
+    assert lab.log_of(run).bytes == len(kept)
     lab.log(run, 160, b"more\n" * 1000)
     store.turn()
     assert files.read(run, 0, 10_000) == kept

@@ -142,11 +142,11 @@ def test_the_log_of_a_run_that_ended_is_packed_and_late_bytes_unpack_it(lab: Lab
     store = LogStore(lead, lab.client, _files(lab))
     packer = Packer(lead, store, _files(lab))
     packer.pack_quiet()
-    assert lab.run_by_id(run).is_log_packed
+    assert lab.log_of(run).is_packed
     assert _files(lab).read_lines(run, 999, 5, stored=4000) == [b"one"]
     lab.log(run, 4000, b"late\n")
     store.turn()
-    assert not lab.run_by_id(run).is_log_packed
+    assert not lab.log_of(run).is_packed
     assert _files(lab).read_lines(run, 999, 5, stored=4005) == [b"one", b"late"]
     packer.pack_quiet()
     assert _files(lab).read(run, 3996, 100) == b"one\nlate\n"
@@ -157,5 +157,5 @@ def _files(lab: Lab) -> Logs:
 
 
 def _stored(lab: Lab, run: int) -> tuple[int, int]:
-    row = lab.run_by_id(run)
-    return row.log_bytes, row.log_lines
+    row = lab.log_of(run)
+    return row.bytes, row.lines

@@ -7,18 +7,20 @@ from sqlalchemy.orm import Session
 from labq.domain.verdicts import Verdict
 from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
-from labq.services import case_list, export
+from labq.services import case_list, export, partitions
 from tests.integration.web_site import START, Person, Site
 
 
 def _add_case(site: Site, job: int, run: int | None, suite: str, name: str) -> None:
     with Session(site.engine) as session, session.begin():
-        row = TestSuite(job_id=job, run_id=run, name=suite)
+        partitions.ensure(session.connection(), START.date(), START.date())
+        row = TestSuite(job_id=job, run_id=run, submitted_on=START.date(), name=suite, skipped=1)
         session.add(row)
         session.flush()
         session.add(
             TestCase(
                 suite_id=row.id,
+                submitted_on=START.date(),
                 epoch=0,
                 step=0,
                 channel="main",

@@ -14,7 +14,6 @@ from labq.config import Settings
 from labq.domain.errors import ErrorType
 from labq.domain.states import Outcome
 from labq.models.job import Job
-from labq.models.run import Run
 from tests.integration.web_site import PASSWORD, Person, Site
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e"
@@ -56,9 +55,7 @@ def _write_log(settings: Settings, site: Site, run: int, lines: list[bytes]) -> 
     writer.write(0, data, 0)
     writer.sync()
     writer.close()
-    with Session(site.engine) as session, session.begin():
-        row = session.get_one(Run, run)
-        row.log_bytes, row.log_lines = len(data), len(lines)
+    site.log(run, len(data), len(lines))
 
 
 @pytest.mark.parametrize("path", OPEN_PAGES)

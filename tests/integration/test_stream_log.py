@@ -24,8 +24,9 @@ from labq.blobs import Logs
 from labq.config import Settings
 from labq.domain.states import JobState, Outcome
 from labq.models.job import Job
-from labq.models.run import Run
-from labq.services import tickets
+from labq.models.partition import day_of
+from labq.models.run import Run, RunLog
+from labq.services import partitions, tickets
 from labq.services.tickets import Ticket
 from tests.integration.web_site import Person, Site
 
@@ -93,15 +94,20 @@ class Stream:
     def append(self, run: int, data: bytes) -> int:
         """Store and tell as the server does; return the new length."""
         with Session(self.site.engine) as session, session.begin():
-            row = session.get_one(Run, run)
+            day = day_of(session.get_one(Job, session.get_one(Run, run).job_id).submitted_at)
+            partitions.ensure(session.connection(), day, day)
+            row = session.get(RunLog, (run, day)) or RunLog(
+                run_id=run, submitted_on=day, bytes=0, lines=0
+            )
+            session.add(row)
             writer = Logs(self.settings.blobs).writer(run)
-            row.log_lines += writer.write(row.log_bytes, data, row.log_lines)
+            row.lines += writer.write(row.bytes, data, row.lines)
             writer.sync()
             writer.close()
-            row.log_bytes += len(data)
-            told = {"payload": f"{run}:{row.log_bytes}"}
+            row.bytes += len(data)
+            told = {"payload": f"{run}:{row.bytes}"}
             session.execute(text("SELECT pg_notify('labq_log', :payload)"), told)
-            return row.log_bytes
+            return row.bytes
 
     def cut_database(self) -> None:
         """End the connections of the stream process from the database's side."""

@@ -53,7 +53,7 @@ def test_a_host_that_tells_no_protocol_is_understood(lab: Lab) -> None:
         for fields in _recorded("log"):
             lab.client.xadd(log_stream(HOST), fields)
         eventually(lambda: lab.is_finished(job), "the end")
-        eventually(lambda: lab.run_by_id(1).log_bytes > 4000, "the log")
+        eventually(lambda: lab.log_of(1).bytes > 4000, "the log")
     assert lab.job(job).outcome is Outcome.COMPLETE
     with Session(lab.engine) as session:
         assert {"greets", "counts"} <= set(session.scalars(select(TestCase.name)))
