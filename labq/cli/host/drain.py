@@ -60,7 +60,7 @@ def _wait_for_runs(host: str, reason: str, timeout: float) -> None:
             if left != before:
                 note(f"{left} runs left")
             if deadline.is_over():
-                text = f"{left} runs are not over after {timeout:g} s; the host gets no new ones"
+                text = f"host {host}: {left} runs are not over after {timeout:g} s; it gets no new ones"
                 raise Failed(text, {"open_runs": left})
             before = left
             time.sleep(min(POLL_SECONDS, deadline.remaining()))
