@@ -1,4 +1,7 @@
-"""Runs the migrations on the connection that labq.services.schema hands over, each in a transaction."""
+"""Runs the migrations on the connection that labq.services.schema hands over, each in a transaction.
+
+Without a connection it writes them out as SQL.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql
 
 from labq.models import TABLES
 from labq.models.base import Moment
@@ -19,11 +22,11 @@ def render(kind: str, item: object, _context: AutogenContext) -> str | Literal[F
     return False
 
 
-metadata = TABLES[0].metadata
-connection: Connection = context.config.attributes["connection"]
 context.configure(
-    connection=connection,
-    target_metadata=metadata,
+    connection=context.config.attributes.get("connection"),
+    dialect_name=postgresql.dialect.name,
+    literal_binds=context.is_offline_mode(),
+    target_metadata=TABLES[0].metadata,
     transaction_per_migration=True,
     compare_type=True,
     compare_server_default=True,

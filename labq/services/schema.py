@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from labq.domain.errors import ConfigurationError
 from labq.models.control import Compatibility
+from labq.services import turns
 from labq.services.database import Role, make_engine
+from labq.services.upgrading import Say, Upgraded, Upgrading, Wishes, current
 
-# One number for all labq servers of a database: only one of them migrates at a time.
-ADVISORY_LOCK = 5_722_901_311
-LOCK_TIMEOUT_MS = 4_000
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Migrate the database at `url` up to `revision`; waits while another process migrates it.
+def upgrade(
+    url: str, revision: str = "head", *, wishes: Wishes | None = None, say: Say | None = None
+) -> Upgraded:
+    """Migrate the database at `url` up to `revision`; others go on with their work meanwhile.
 
-    A statement that cannot get its table's lock within LOCK_TIMEOUT_MS fails, so that a busy
-    server is never stopped by a migration that waits; run it again then.
+    Unless `wishes` say otherwise it waits while somebody else migrates. `say` is told how far it is.
     """
-    _migrate(url, lambda config: command.upgrade(config, revision))
+    asked = wishes or Wishes(target=revision)
+    return Upgrading(url, configuration(), asked, say or _say_nothing).run()
 
 
 def downgrade(url: str, revision: str) -> None:
     """Migrate the database at `url` down to `revision`; `base` leaves no table of labq."""
-    _migrate(url, lambda config: command.downgrade(config, revision))
+    engine = make_engine(url, Role.MIGRATION)
+    try:
+        with engine.connect() as connection:
+            turns.take(connection, waits=True)
+            config = configuration()
+            config.attributes["connection"] = connection
+            command.downgrade(config, revision)
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def write_sql(url: str, revision: str, out: TextIO) -> None:
+    """Write the statements that `upgrade` would run on this database, as it is now.
+
+    Raises ConfigurationError for a revision that looks at the data before it knows what to do.
+    """
+    engine = make_engine(url, Role.COMMAND)
+    try:
+        with engine.connect() as connection:
+            found = current(connection)
+            config = configuration()
+            config.output_buffer = out
+            config.attributes["reader"] = connection
+            command.upgrade(config, f"{found}:{revision}" if found else revision, sql=True)
+    finally:
+        engine.dispose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +79,7 @@ def check(url: str) -> Standing:
     engine = make_engine(url, Role.COMMAND)
     try:
         with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+            found = current(connection)
             return _judge(connection, found)
     finally:
         engine.dispose()
@@ -87,22 +113,5 @@ def configuration() -> Config:
     return config
 
 
-def _migrate(url: str, move: Callable[[Config], None]) -> None:
-    engine = make_engine(url, Role.MIGRATION)
-    try:
-        with engine.connect() as connection:
-            _lock(connection)
-            config = configuration()
-            config.attributes["connection"] = connection
-            move(config)
-            connection.commit()
-    finally:
-        engine.dispose()
-
-
-def _lock(connection: Connection) -> None:
-    """Wait for other migrations first, without a limit, then set the limit of table locks."""
-    connection.execute(text("SET lock_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
-    connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
-    connection.commit()
+def _say_nothing(_line: str) -> None:
+    """Tell nobody."""
