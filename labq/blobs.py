@@ -58,6 +58,10 @@ class Logs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "logs"
 
+    def place(self, run: int, *, is_packed: bool) -> Path:
+        """Return where a run's log is in one of its forms."""
+        return self._packed(run) if is_packed else self._path(run)
+
     def writer(self, run: int) -> LogWriter:
         """Open a run's log for writing; a packed one becomes a plain file again."""
         path = self._path(run)
