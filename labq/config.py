@@ -38,6 +38,11 @@ class Settings(BaseModel):
     cache: bool = True
     anonymous_rate: float = Field(default=50.0, ge=0)
     token_rate: float = Field(default=200.0, ge=0)
+    ops: bool = True
+    slow_request_ms: float = Field(default=500.0, gt=0)
+    slow_transaction_ms: float = Field(default=1000.0, gt=0)
+    slow_statement_ms: float = Field(default=100.0, gt=0)
+    request_limit_seconds: float = Field(default=20.0, gt=0)
     redis_url: str = ""
     web_host: str = "127.0.0.1"
     web_port: int = 8480
