@@ -12,6 +12,9 @@ from labq.web.api import (
     job_log,
     job_results,
     jobs,
+    ops_database,
+    ops_requests,
+    ops_sql_log,
     system,
     tokens,
     users,
@@ -33,4 +36,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *groups.ENDPOINTS,
     *tokens.ENDPOINTS,
     *system.ENDPOINTS,
+    *ops_requests.ENDPOINTS,
+    *ops_database.ENDPOINTS,
+    *ops_sql_log.ENDPOINTS,
 )
