@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg2
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from labq import config
 from labq.cli.failures import Failed, Misused, Unreachable
 from labq.domain.deadline import Deadline
 from labq.services.database import Role, make_engine, session_factory
-from labq.supervisor import postgres
+from labq.supervisor import postgres, state
 from labq.supervisor.postgres import Postgres
 from labq.supervisor.servers import DATABASE, POSTGRES
 from labq.supervisor.state import LONGEST_PATH
@@ -61,6 +62,33 @@ def reached() -> Iterator[str]:
             return
         with _running(server):
             yield server.url(DATABASE)
+
+
+@contextmanager
+def reached_alone() -> Iterator[str]:
+    """Give the URL of the database; one in the state folder is made when there is none.
+
+    Raises InfrastructureError while `labq up` runs with that folder.
+    """
+    settings = config.load()
+    if settings.database_url:
+        yield settings.database_url
+        return
+    with state.opened(settings.state) as own:
+        server = postgres.prepare(own.folder / POSTGRES)
+        with _running(server):
+            server.create(DATABASE)
+            yield server.url(DATABASE)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say it when the database goes away, or is not there."""
+    try:
+        yield
+    except (OperationalError, psycopg2.OperationalError) as error:
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise Unreachable(f"the database does not answer: {said}") from error
 
 
 @contextmanager

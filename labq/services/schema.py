@@ -15,6 +15,7 @@ from labq.domain.errors import ConfigurationError
 from labq.models.control import Compatibility
 from labq.services import turns
 from labq.services.database import Role, make_engine
+from labq.services.restore_marker import refuse_half_restored
 from labq.services.upgrading import Say, Upgraded, Upgrading, Wishes, current
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -79,6 +80,7 @@ def check(url: str) -> Standing:
     engine = make_engine(url, Role.COMMAND)
     try:
         with engine.connect() as connection:
+            refuse_half_restored(connection)
             found = current(connection)
             return _judge(connection, found)
     finally:

@@ -26,6 +26,7 @@ from labq.services import partitions, turns
 from labq.services.announcer import Announcer
 from labq.services.database import Role, make_engine
 from labq.services.filling import Filling, Turn
+from labq.services.restore_marker import refuse_half_restored
 from labq.services.upgrades import Announcement
 
 NONE = "none"
@@ -44,13 +45,15 @@ Say = Callable[[str], None]
 class Wishes:
     """How to upgrade: whether nothing new is begun meanwhile, and whether to wait for another one.
 
-    A database that goes away is waited for as long as `patience_seconds`.
+    A database that goes away is waited for as long as `patience_seconds`. `is_restoring`: a restore
+    asks, which alone may move the schema of a database that it has marked.
     """
 
     target: str = "head"
     pauses_scheduling: bool = False
     waits: bool = True
     patience_seconds: float = PATIENCE_SECONDS
+    is_restoring: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,8 @@ class Upgrading:
         """Do what is left to do, and return the revision that is reached."""
         with _connected(self._url) as engine, engine.connect() as connection:
             turns.take(connection, waits=self._wishes.waits)
+            if not self._wishes.is_restoring:
+                refuse_half_restored(connection)
             found = current(connection) or NONE
             self._found = self._found or found
             steps = pending(self._config, found, self._wishes.target)

@@ -1,4 +1,4 @@
-"""`labq db`: the schema of the database."""
+"""`labq db`: the schema of the database, and backups."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from labq.cli.lazy import Entry, LazyGroup
 COMMANDS = (
     Entry("upgrade", "labq.cli.db.upgrade", "Bring the schema up to date."),
     Entry("check", "labq.cli.db.check", "Say whether the schema is the one this labq needs."),
+    Entry("dump", "labq.cli.db.dump", "Write a bundle of the database, logs and artifacts."),
+    Entry("restore", "labq.cli.db.restore", "Bring a bundle, or a dump, into an empty database."),
 )
 
 
 @click.group(cls=LazyGroup, entries=COMMANDS)
 def command() -> None:
-    """Bring the database up to date, check it.
+    """Bring the database up to date, check it, back it up and restore it.
 
     It is the one of LABQ_DATABASE_URL, else that of `labq up` in the state folder.
     """
