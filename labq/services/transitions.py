@@ -39,7 +39,10 @@ SYSTEM = "labq"
 WORK_CHANNEL = "labq_work"
 JOB_CHANNEL = "labq_job"
 LOG_CHANNEL = "labq_log"
+CHANGE_CHANNEL = "labq_change"
+"""Tells of a change that neither JOB_CHANNEL nor WORK_CHANNEL told of."""
 PENDING_AUDIT = "audit rows to write at the commit"
+TOLD = "a notification of this transaction was sent"
 
 
 class Work(StrEnum):
@@ -213,10 +216,19 @@ def tell(session: Session, *, jobs: Iterable[int] = (), work: Iterable[Work] = (
 def tell_all(session: Session, messages: Sequence[tuple[str, str]]) -> None:
     """Send (channel, payload) pairs at the commit, all in one statement."""
     if messages:
+        session.info[TOLD] = True
         channels, payloads = zip(*messages, strict=True)
         session.execute(_NOTIFY, {"channels": list(channels), "payloads": list(payloads)})
 
 
+def tell_change(session: Session) -> None:
+    """Say, at the commit, that something is not as it was, to those who keep what they computed."""
+    if not session.info.get(TOLD):
+        session.info[TOLD] = True
+        session.execute(_NOTIFY_CHANGE)
+
+
+_NOTIFY_CHANGE = text(f"SELECT pg_notify('{CHANGE_CHANNEL}', '')")
 _NOTIFY = text(
     "SELECT count(pg_notify(channel, payload))"
     " FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS told(channel, payload)"
@@ -252,11 +264,14 @@ def _write_audit(session: Session) -> None:
     rows = session.info.pop(PENDING_AUDIT, None)
     if rows:
         session.execute(insert(table_of(Audit)), rows)
+        tell_change(session)
+    session.info.pop(TOLD, None)
 
 
 def _drop_audit(session: Session, *_rolled_back: object) -> None:
     """Forget the audit rows of moves that were not made."""
     session.info.pop(PENDING_AUDIT, None)
+    session.info.pop(TOLD, None)
 
 
 event.listen(Session, "before_commit", _write_audit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from flask import Flask, Response, g, request
 from jinja2 import StrictUndefined
 from sqlalchemy import Engine
@@ -16,8 +14,9 @@ from labq.services.paging import LARGEST_ID
 from labq.services.parts import Parts, tell
 from labq.services.pools import Pools, shared
 from labq.services.visibility import ANONYMOUS
-from labq.web import csrf, headers
+from labq.web import csrf, headers, limits, observing, tags
 from labq.web.api import ENDPOINTS
+from labq.web.cache import Epoch
 from labq.web.dispatch import Dispatcher
 from labq.web.docs import register_docs
 from labq.web.errors import answer_error
@@ -34,8 +33,10 @@ class IdConverter(IntegerConverter):
         super().__init__(map, max=LARGEST_ID)
 
 
-def create_app(settings: Settings, database: Engine | Pools) -> Flask:
+def create_app(settings: Settings, database: Engine | Pools, epoch: Epoch | None = None) -> Flask:
     """Return the application, on pools or on one engine that does for all of them.
+
+    What it caches grows old when somebody raises the epoch, and sooner without one.
 
     Raises ConfigurationError without a secret key and a Redis.
     """
@@ -51,9 +52,10 @@ def create_app(settings: Settings, database: Engine | Pools) -> Flask:
     app.url_map.converters["id"] = IdConverter
     app.jinja_env.undefined = StrictUndefined
     pools = shared(database) if isinstance(database, Engine) else database
-    dispatcher = Dispatcher(settings, pools)
+    dispatcher = Dispatcher(settings, pools, epoch or Epoch())
     _register_routes(app, dispatcher)
     _register_hooks(app, settings, dispatcher.parts)
+    observing.install(app, settings, pools.api)
     return app
 
 
@@ -79,12 +81,13 @@ def _register_hooks(app: Flask, settings: Settings, parts: Parts) -> None:
     def begin() -> None:
         g.viewer = ANONYMOUS
         g.parts = parts
-        g.log = log.bound(request=secrets.token_hex(8))
+        g.log = log.bound(request=observing.request_id())
         g.log.__enter__()
 
     @app.after_request
     def finish(response: Response) -> Response:
-        return headers.secure(csrf.keep_visit(response), settings)
+        told = limits.tell(tags.put(csrf.keep_visit(response)))
+        return headers.secure(told, settings)
 
     @app.teardown_request
     def end(_error: BaseException | None) -> None:

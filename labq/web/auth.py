@@ -27,6 +27,11 @@ def session_secret() -> str | None:
     return request.cookies.get(COOKIE)
 
 
+def secret() -> str | None:
+    """Return the credential that the request brings, good or not; None for a stranger."""
+    return request.headers.get("Authorization") or session_secret()
+
+
 def authenticate(session: Session, now: datetime) -> Viewer:
     """Return who asks, without a query when there are no credentials.
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
 from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from labq import statsd
 from labq.config import Settings
+from labq.domain.errors import UnauthenticatedError
+from labq.services import transitions
 from labq.services.database import session_factory
 from labq.services.parts import Parts
 from labq.services.pools import Pools
-from labq.web import auth, csrf
+from labq.services.visibility import Viewer
+from labq.web import auth, csrf, tags
+from labq.web.cache import Cache, Epoch
 from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall
-from labq.web.limits import LoginLimit
+from labq.web.limits import LoginLimit, RequestLimit
 from labq.web.parsing import check_path, parse_body, parse_form, parse_query
+from labq.web.shelf import Shelf
 
 View = Callable[..., AnyResponse]
 LOGIN_PATH = "/login"
@@ -27,14 +34,18 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Dispatcher:
-    """Makes view functions that share the settings and the pool of one process."""
+    """Makes view functions that share settings, pools and cache of one process."""
 
-    def __init__(self, settings: Settings, pools: Pools) -> None:
+    def __init__(self, settings: Settings, pools: Pools, epoch: Epoch) -> None:
         self._settings = settings
         self._pages = session_factory(pools.page)
         self._sessions = session_factory(pools.api)
         self._login_limit = LoginLimit(settings.redis_url)
+        self._limit = RequestLimit(settings)
         self.parts = Parts(self._sessions, settings.redis_url)
+        self._epoch = epoch
+        self.cache = Cache(epoch)
+        self._shelf = Shelf(self.cache, session_factory(pools.report), is_on=settings.cache)
 
     def endpoint(self, endpoint: Endpoint) -> View:
         """Return the view of an endpoint."""
@@ -46,13 +57,30 @@ class Dispatcher:
             check_path(path)
             if not auth.has_token() and auth.session_secret() and request.method not in _SAFE:
                 csrf.check()
-            value = self._run(endpoint, path)
+            self._admit_stranger(endpoint)
+            if self._shelf.passes_by(endpoint.name, is_stranger=auth.secret() is None):
+                value = self._run(endpoint, path)
+            else:
+                value = self._shelved(endpoint, path, adapter)
             if isinstance(value, AnyResponse):
                 return value
             body = b"" if value is None else adapter.dump_json(value)
             return Response(body, endpoint.status, content_type=JSON if body else None)
 
         return view
+
+    def _shelved(
+        self, endpoint: Endpoint, path: Mapping[str, object], adapter: TypeAdapter[Any]
+    ) -> Response:
+        """Return the answer that all anonymous callers get, from the cache where it is there."""
+        asked = _input(endpoint)
+        query = asked["query"].model_dump_json() if "query" in asked else ""
+        body = self._shelf.answer(
+            endpoint.name,
+            (*sorted(path.items()), query),
+            lambda: adapter.dump_json(self._run(endpoint, path)),
+        )
+        return Response(body, endpoint.status, content_type=JSON)
 
     def _upload(self, endpoint: Endpoint) -> View:
         """Return the view of an endpoint that has no transaction of its own and checks its token."""
@@ -74,6 +102,7 @@ class Dispatcher:
             check_path(path)
             if page.method not in _SAFE:
                 csrf.check()
+            self._admit_stranger(page)
             value = self._run(page, path)
             if isinstance(value, AnyResponse):
                 return value
@@ -81,7 +110,7 @@ class Dispatcher:
 
         return view
 
-    def _run(self, record: Endpoint | Page, values: dict[str, object]) -> Any:
+    def _run(self, record: Endpoint | Page, values: Mapping[str, object]) -> Any:
         """Return what the handler returns, after the commit."""
         now = datetime.now(UTC)
         sessions = self._pages if isinstance(record, Page) else self._sessions
@@ -91,8 +120,7 @@ class Dispatcher:
             statsd.timer(f"transaction.{record.name}"),
             session.begin(),
         ):
-            viewer = auth.authenticate(session, now)
-            g.viewer = viewer
+            viewer = self._authenticate(record, session, now)
             if isinstance(record, Page) and record.level > Level.ANONYMOUS and viewer.is_anonymous:
                 return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.full_path})}")
             auth.require(record.level, viewer)
@@ -103,12 +131,41 @@ class Dispatcher:
                 settings=self._settings,
                 login_limit=self._login_limit,
                 parts=self.parts,
+                shelf=self._shelf,
             )
-            return record.run(call, **values, **_input(record))
+            if tags.still_holds(call, record.name, values):
+                return Response(status=HTTPStatus.NOT_MODIFIED)
+            answer = record.run(call, **values, **_input(record))
+            if request.method not in _SAFE:
+                transitions.tell_change(session)
+        if request.method not in _SAFE:
+            self._epoch.rise()
+        return answer
+
+    def _admit_stranger(self, record: Endpoint | Page) -> None:
+        """Count a request without credentials before anything is done for it."""
+        if auth.secret() is None:
+            self._limit.admit_address(record.name)
+
+    def _authenticate(self, record: Endpoint | Page, session: Session, now: datetime) -> Viewer:
+        """Return who asks; credentials that are not good count for their address."""
+        secret = auth.secret()
+        try:
+            viewer = auth.authenticate(session, now)
+        except UnauthenticatedError:
+            self._limit.admit_address(record.name)
+            raise
+        g.viewer = viewer
+        if secret is not None and not viewer.is_admin:
+            if viewer.is_anonymous:
+                self._limit.admit_address(record.name)
+            else:
+                self._limit.admit_credential(record.name, secret)
+        return viewer
 
 
-def _input(record: Endpoint | Page) -> dict[str, object]:
-    values: dict[str, object] = {}
+def _input(record: Endpoint | Page) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     if record.query is not None:
         values["query"] = parse_query(record.query)
     if isinstance(record, Page):

@@ -16,6 +16,7 @@ from labq.config import Settings
 from labq.services.parts import Parts
 from labq.services.visibility import Viewer
 from labq.web.limits import LoginLimit
+from labq.web.shelf import Shelf
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -42,6 +43,7 @@ class Call:
     settings: Settings
     login_limit: LoginLimit
     parts: Parts
+    shelf: Shelf
 
     @property
     def user_id(self) -> int:

@@ -19,6 +19,8 @@ from labq.services.database import Role
 from labq.services.pools import open_pools
 from labq.services.silence import REQUEST, Watch
 from labq.web.app import create_app
+from labq.web.cache import Epoch
+from labq.web.epochs import Ear
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 8
@@ -35,7 +37,9 @@ def main() -> None:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
     # API has the longest time-out of a statement here.
     Watch(settings.web_database, REQUEST, Role.API).install()
-    app = create_app(settings, open_pools(settings))
+    pools, epoch = open_pools(settings), Epoch()
+    Ear(pools.api, epoch).start()
+    app = create_app(settings, pools, epoch)
     server = _listen(app, settings)
     signal.signal(signal.SIGTERM, _stop)
     _LOG.info("web on %s:%d", settings.web_host, settings.web_port)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
 
 from labq.domain.states import DeviceHealth, JobState, Outcome
 from labq.services import device_view, host_view, job_list, system
 from labq.services.device_view import DeviceFilter, DeviceRow, DeviceTypeRow
-from labq.services.job_list import JobFilter, JobRow
+from labq.services.host_view import HostRow
+from labq.services.job_list import ME, JobFilter, JobRow
 from labq.services.system import Load
+from labq.services.visibility import Viewer
 from labq.web.endpoint import Call, Page
 from labq.web.rendering import render
 
@@ -18,27 +23,73 @@ MOST_ACTIVE = 15
 MOST_FAILED = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What is the same for everybody."""
+
+    load: Load
+    types: tuple[DeviceTypeRow, ...]
+    hosts: tuple[HostRow, ...]
+    troubled: tuple[DeviceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The newest jobs at work, and the newest that ended incomplete."""
+
+    active: tuple[JobRow, ...]
+    failed: tuple[JobRow, ...]
+
+
 def overview(call: Call) -> str:
     """Show the state of the lab."""
-    load = system.find_load(call.session)
-    types = device_view.find_types(call.session).items
-    hosts = host_view.find_page(call.session).items
+    lab = call.shelf.report("overview.lab", call.viewer, _lab)
+    shared = call.shelf.report("overview.jobs", call.viewer, _jobs)
+    jobs = _with_own(call, shared.value)
     return render(
         call,
         "overview.html",
-        load=load,
-        types=types,
-        counts=_counts(types),
-        hosts=hosts,
-        alarms=list(_alarms(load)),
-        troubled=list(_troubled(call)),
-        active=_jobs(call, JobFilter(states=ACTIVE), MOST_ACTIVE),
-        failed=_jobs(call, JobFilter(outcomes=(Outcome.INCOMPLETE,)), MOST_FAILED),
+        lab=lab.value,
+        counts=_counts(lab.value.types),
+        alarms=list(_alarms(lab.value.load)),
+        active=jobs.active,
+        failed=jobs.failed,
+        age_seconds=max(lab.age_seconds, shared.age_seconds),
     )
 
 
-def _jobs(call: Call, wanted: JobFilter, limit: int) -> tuple[JobRow, ...]:
-    return job_list.find_page(call.session, call.viewer, wanted, limit=limit).items
+def _lab(session: Session, viewer: Viewer) -> Lab:
+    return Lab(
+        load=system.find_load(session),
+        types=device_view.find_types(session).items,
+        hosts=host_view.find_page(session).items,
+        troubled=tuple(_troubled(session, viewer)),
+    )
+
+
+def _jobs(session: Session, viewer: Viewer, submitter: str | None = None) -> Jobs:
+    active = JobFilter(states=ACTIVE, submitter=submitter)
+    failed = JobFilter(outcomes=(Outcome.INCOMPLETE,), submitter=submitter)
+    return Jobs(
+        active=job_list.find_page(session, viewer, active, limit=MOST_ACTIVE).items,
+        failed=job_list.find_page(session, viewer, failed, limit=MOST_FAILED).items,
+    )
+
+
+def _with_own(call: Call, shared: Jobs) -> Jobs:
+    """Return the jobs with the viewer's own among them, which others may not see."""
+    if call.viewer.is_anonymous or call.viewer.is_admin:
+        return shared
+    own = _jobs(call.session, call.viewer, ME)
+    return Jobs(
+        active=_newest(shared.active, own.active, MOST_ACTIVE),
+        failed=_newest(shared.failed, own.failed, MOST_FAILED),
+    )
+
+
+def _newest(shared: Iterable[JobRow], own: Iterable[JobRow], most: int) -> tuple[JobRow, ...]:
+    rows = {row.id: row for row in (*shared, *own)}
+    return tuple(rows[number] for number in sorted(rows, reverse=True)[:most])
 
 
 def _counts(types: Iterable[DeviceTypeRow]) -> dict[str, int]:
@@ -53,10 +104,10 @@ def _alarms(load: Load) -> Iterator[str]:
         yield f"{load.rejected_events} entries that hosts sent were refused: see the hosts' warnings."
 
 
-def _troubled(call: Call) -> Iterator[DeviceRow]:
+def _troubled(session: Session, viewer: Viewer) -> Iterator[DeviceRow]:
     for health in TROUBLED:
         wanted = DeviceFilter(health=health)
-        yield from device_view.find_page(call.session, call.viewer, wanted).items
+        yield from device_view.find_page(session, viewer, wanted).items
 
 
 PAGES = (Page(path="/", run=overview),)
