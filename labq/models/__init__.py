@@ -1,14 +1,16 @@
 """Tables, one noun a file. `TABLES` brings them all into the metadata."""
 
 from labq.models.artifact import Artifact
+from labq.models.audience import Audience, AudienceSubmitter
 from labq.models.base import Base
 from labq.models.control import Audit, Compatibility, Leader, Refusal, RejectedEvent
 from labq.models.delivery import Delivery
 from labq.models.device import Device, DeviceType, Reservation
 from labq.models.enrolment import Enrolment
 from labq.models.host import Host
-from labq.models.job import Job, JobDefinition
+from labq.models.job import Job, JobDefinition, JobLabel
 from labq.models.result import TestCase, TestSuite
+from labq.models.rollup import CountDelta, DayCount, JobCount, QueueLength
 from labq.models.run import Run, RunLog, RunPlan, Step
 from labq.models.upgrade import Backfill, Upgrade
 from labq.models.user import Group, Login, Membership, Token, User
@@ -23,8 +25,11 @@ TABLES: tuple[type[Base], ...] = (
     Host,
     Enrolment,
     Device,
+    Audience,
+    AudienceSubmitter,
     Job,
     JobDefinition,
+    JobLabel,
     Run,
     RunPlan,
     RunLog,
@@ -34,6 +39,10 @@ TABLES: tuple[type[Base], ...] = (
     TestSuite,
     TestCase,
     Delivery,
+    QueueLength,
+    JobCount,
+    DayCount,
+    CountDelta,
     Leader,
     Compatibility,
     Audit,

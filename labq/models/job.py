@@ -13,13 +13,25 @@ from labq.domain.states import JobState, Outcome
 from labq.models.base import Base, Json, Key, named
 
 
+def _listed(name: str, *columns: str, where: str | None = None) -> tuple[Index, Index]:
+    """Return the two indexes that a list needs which asks for these columns."""
+    condition = None if where is None else text(where)
+    return (
+        Index(f"ix_job_{name}", *columns, "id", postgresql_where=condition),
+        Index(f"ix_job_{name}_audience", *columns, "audience_id", "id", postgresql_where=condition),
+    )
+
+
 class Job(Base):
     """One submitted definition and its life.
 
-    `viewing_groups` is null for a public job; otherwise a viewer is the submitter, an admin, or a
-    member of all of them (empty: the submitter alone). `waits_again`: its last run failed for want
-    of infrastructure and a further one is to follow; its state stays what it was. `keeps_console`:
-    the raw bytes of its consoles become artifacts.
+    Its audience says who sees it beside the submitter and admins. `host` is the one of its latest
+    run. `waits_again`: its last run failed for want of infrastructure and a further one is to
+    follow; its state stays what it was. `keeps_console`: the raw bytes of its consoles become
+    artifacts.
+
+    A list by any one column finds its rows newest first, for all to see or in one audience: each
+    such column has two indexes that end with `id`, the second one with the audience before it.
     """
 
     __tablename__ = "job"
@@ -50,10 +62,16 @@ class Job(Base):
             "wanted_device",
             postgresql_where=text("is_health_check AND state <> 'finished'"),
         ),
-        Index("ix_job_active", "state", "id", postgresql_where=text("state <> 'finished'")),
-        Index("ix_job_submitter_id", "submitter_id", text("id DESC")),
-        Index("ix_job_device_id", "device_id", text("id DESC")),
-        Index("ix_job_device_type_id", "device_type", text("id DESC")),
+        *_listed("active", "state", where="state <> 'finished'"),
+        *_listed("finished", where="state = 'finished'"),
+        *_listed("outcome", "outcome", where="outcome IS NOT NULL"),
+        *_listed("error_type", "error_type", where="error_type IS NOT NULL"),
+        *_listed("device_type", "device_type"),
+        *_listed("device_id", "device_id", where="device_id IS NOT NULL"),
+        *_listed("host", "host", where="host IS NOT NULL"),
+        *_listed("submitter_id", "submitter_id"),
+        Index("ix_job_audience", "audience_id", "id"),
+        Index("ix_job_submitted_at", "submitted_at", "id"),
     )
     id: Mapped[Key]
     name: Mapped[str]
@@ -63,7 +81,7 @@ class Job(Base):
     wanted_host: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     priority: Mapped[int] = mapped_column(SmallInteger)
-    viewing_groups: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    audience_id: Mapped[int] = mapped_column(ForeignKey("audience.id", ondelete="RESTRICT"))
     state: Mapped[JobState] = mapped_column(named(JobState, name="state"))
     outcome: Mapped[Outcome | None] = mapped_column(named(Outcome, name="outcome"))
     error_type: Mapped[ErrorType | None] = mapped_column(named(ErrorType, name="error_type"))
@@ -73,6 +91,7 @@ class Job(Base):
     ended_at: Mapped[datetime | None]
     queue_until: Mapped[datetime | None]
     device_id: Mapped[int | None] = mapped_column(ForeignKey("device.id", ondelete="SET NULL"))
+    host: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(BigInteger)
     resubmit_of: Mapped[int | None] = mapped_column(BigInteger)
     is_health_check: Mapped[bool] = mapped_column(server_default="false")
@@ -89,3 +108,19 @@ class JobDefinition(Base):
     definition: Mapped[str]
     job_metadata: Mapped[Json] = mapped_column("metadata", JSONB, server_default="{}")
     notify: Mapped[Json | None] = mapped_column(JSONB)
+
+
+class JobLabel(Base):
+    """What a job can be searched by beside its columns: `tag`, and `meta.<key>` of its metadata.
+
+    Small values only (`services/job_labels.py`). `audience_id` is that of the job.
+    """
+
+    __tablename__ = "job_label"
+    __table_args__ = (Index("ix_job_label_audience", "name", "value", "audience_id", "job_id"),)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey("job.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    audience_id: Mapped[int] = mapped_column(ForeignKey("audience.id", ondelete="RESTRICT"))

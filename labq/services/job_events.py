@@ -10,10 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from labq.domain.states import DeviceHealth, DeviceState, JobState, Outcome
+from labq.models.audience import Audience
 from labq.models.device import Device
 from labq.models.job import Job
 from labq.models.user import User
-from labq.services.visibility import Viewer, sees
+from labq.services.visibility import Rule, Viewer, sees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,11 @@ class Told:
 
     event: JobEvent
     submitter_id: int
-    viewing_groups: tuple[int, ...] | None
+    rule: Rule
 
     def is_for(self, viewer: Viewer) -> bool:
         """Tell whether the viewer sees the job."""
-        return sees(viewer, self.submitter_id, self.viewing_groups)
+        return sees(viewer, self.submitter_id, self.rule)
 
 
 def find_events(session: Session, jobs: Sequence[int]) -> list[Told]:
@@ -58,9 +59,11 @@ def find_events(session: Session, jobs: Sequence[int]) -> list[Told]:
             Device.state.label("device_state"),
             Device.health.label("device_health"),
             Job.submitter_id,
-            Job.viewing_groups,
+            Audience.groups,
+            Audience.owner_id,
         )
         .join(User, User.id == Job.submitter_id)
+        .join(Audience, Audience.id == Job.audience_id)
         .outerjoin(Device, Device.id == Job.device_id)
         .where(Job.id.in_(jobs))
         .order_by(Job.id)
@@ -69,5 +72,6 @@ def find_events(session: Session, jobs: Sequence[int]) -> list[Told]:
 
 
 def _told(values: dict[str, Any]) -> Told:
-    submitter_id, groups = values.pop("submitter_id"), values.pop("viewing_groups")
-    return Told(JobEvent(**values), submitter_id, None if groups is None else tuple(groups))
+    submitter_id = values.pop("submitter_id")
+    rule = Rule(tuple(values.pop("groups")), values.pop("owner_id"))
+    return Told(JobEvent(**values), submitter_id, rule)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from labq.domain.errors import ErrorType
 from labq.domain.states import JobState, Outcome
+from labq.models.audience import PUBLIC
 from labq.models.device import Device
 from labq.models.job import Job
 from labq.models.user import User
@@ -88,7 +89,7 @@ def select_rows() -> Select[*tuple[Any, ...]]:
             Job.error_type,
             Job.priority,
             Job.tags,
-            Job.viewing_groups.is_(None).label("is_public"),
+            (Job.audience_id == PUBLIC).label("is_public"),
             Job.submitted_at,
             Job.started_at,
             Job.ended_at,

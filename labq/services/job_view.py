@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from labq.domain.errors import ErrorType, Failure, NotFoundError
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import HostState, JobState, Outcome, RunState, StepState
+from labq.models.audience import PUBLIC, Audience
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.job import Job
@@ -144,7 +145,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         wanted_host=job.wanted_host,
         tags=tuple(job.tags),
         priority=job.priority,
-        viewing_groups=None if job.viewing_groups is None else tuple(groups),
+        viewing_groups=None if job.audience_id == PUBLIC else tuple(groups),
         state=job.state,
         outcome=job.outcome,
         error=_failure(job.error_type, job.error_message),
@@ -198,7 +199,8 @@ def _slot_wait(session: Session, run: RunView | None) -> SlotWait | None:
 def _job_query() -> Select[*tuple[Any, ...]]:
     groups = (
         select(Group.name)
-        .where(Group.id == func.any(Job.viewing_groups))
+        .join(Audience, Group.id == func.any(Audience.groups))
+        .where(Audience.id == Job.audience_id)
         .order_by(Group.name)
         .correlate(Job)
     )

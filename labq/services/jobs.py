@@ -24,9 +24,9 @@ from labq.jobdef.spec import Audience, JobSpec
 from labq.models.device import Device, DeviceType
 from labq.models.job import Job, JobDefinition
 from labq.models.user import Group
-from labq.services import deliveries, open_runs, results, runs, transitions
+from labq.services import audiences, deliveries, job_labels, open_runs, results, runs, transitions
 from labq.services.transitions import By, Work
-from labq.services.visibility import Viewer, sees
+from labq.services.visibility import Viewer, visible_jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def submit(
         wanted_host=spec.worker,
         tags=list(spec.tags),
         priority=priority,
-        viewing_groups=groups,
+        audience_id=audiences.choose(session, groups, user.user_id),
         state=JobState.SUBMITTED,
         submitted_at=now,
         queue_until=now + timedelta(seconds=queue_seconds) if queue_seconds else None,
@@ -102,6 +102,7 @@ def submit(
     session.add(
         JobDefinition(job_id=job.id, definition=definition, job_metadata=metadata, notify=notify)
     )
+    job_labels.store(session, job, metadata)
     transitions.tell(session, jobs=[job.id], work=[Work.PAIRING])
     return job.id
 
@@ -129,9 +130,8 @@ def cancel_many(
 ) -> Canceled:
     """Cancel several jobs and say what became of each."""
     found = {job.id: job for job in transitions.lock(session, Job, set(job_ids))}
-    seen = {
-        key: job for key, job in found.items() if sees(user, job.submitter_id, job.viewing_groups)
-    }
+    is_seen = select(Job.id).where(Job.id.in_(found), visible_jobs(user))
+    seen = {key: found[key] for key in session.scalars(is_seen)}
     allowed = {key: job for key, job in seen.items() if _may_cancel(user, job)}
     by = By(user.name, now, f"canceled by {user.name}")
     _cancel(session, list(allowed.values()), by)
@@ -162,12 +162,12 @@ def resubmit(session: Session, job_id: int, *, user: Viewer, now: datetime) -> i
 
     Raises NotFoundError for an unknown or hidden job, and what `submit` raises.
     """
-    query = select(Job, JobDefinition.definition).join(JobDefinition).where(Job.id == job_id)
-    row = session.execute(query).one_or_none()
-    if row is None or not sees(user, row[0].submitter_id, row[0].viewing_groups):
+    query = select(JobDefinition.definition).join(Job, Job.id == JobDefinition.job_id)
+    text = session.scalar(query.where(Job.id == job_id, visible_jobs(user)))
+    if text is None:
         raise NotFoundError(f"there is no job {job_id}")
     options = SubmitOptions(resubmit_of=job_id)
-    return submit(session, row[1], user=user, now=now, options=options)
+    return submit(session, text, user=user, now=now, options=options)
 
 
 def _may_cancel(user: Viewer, job: Job) -> bool:

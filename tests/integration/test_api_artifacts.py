@@ -218,7 +218,7 @@ def test_others_see_artifacts_as_they_see_the_job(
     run.put()
     path = f"/runs/{run.id}/artifacts/{NAME}"
     assert fetch(site, path).data == DATA
-    site.change(f"UPDATE job SET viewing_groups = '{{}}' WHERE id = {run.job}")
+    site.hide(run.job)
     assert [site.get(path, who).status_code for who in (None, bob)] == [404, 404]
     assert run.listed(bob).status_code == 404
     assert fetch(site, path, ann).data == DATA

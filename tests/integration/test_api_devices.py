@@ -127,7 +127,7 @@ def test_a_device_tells_its_job_only_to_those_who_see_it(
 ) -> None:
     device = site.device()
     job, run = site.finished_job(ann, device)
-    site.change(f"UPDATE job SET viewing_groups = '{{}}' WHERE id = {job}")
+    site.hide(job)
     site.change(f"UPDATE device SET run_id = {run} WHERE id = {device}")
     assert site.get("/devices/board-1", ann).json["device"]["job"] == job
     assert [each["id"] for each in site.get("/devices/board-1", ann).json["jobs"]] == [job]

@@ -79,8 +79,7 @@ def test_filters_choose_jobs(site: Site, ann: Person, bob: Person) -> None:
 def test_a_hidden_job_is_nowhere_for_others(site: Site, ann: Person, bob: Person) -> None:
     device = site.device()
     job, _ = site.finished_job(ann, device)
-    with Session(site.engine) as session, session.begin():
-        session.get_one(Job, job).viewing_groups = [site.group("kernel", ann)]
+    site.hide(job, site.group("kernel", ann))
     paths = ("", "/definition", "/plan", "/device", "/log", "/log/raw", "/log/live", "/results")
     for path in paths:
         for person in (None, bob):

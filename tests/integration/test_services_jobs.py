@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
 from labq.domain.states import DeviceHealth, JobState
-from labq.models.job import Job, JobDefinition
+from labq.models.audience import PUBLIC, Audience
+from labq.models.job import Job, JobDefinition, JobLabel
 from labq.models.user import Group
 from labq.services import devices, jobs
 from labq.services.jobs import SubmitOptions
@@ -26,7 +27,7 @@ def test_a_submitted_job_keeps_what_it_asks_for(lab: Lab) -> None:
     job = lab.submit(text)
     row = lab.job(job)
     assert (row.name, row.device_type, row.priority) == ("smoke", "shell", 77)
-    assert (row.state, row.viewing_groups, row.queue_until) == (JobState.SUBMITTED, None, None)
+    assert (row.state, row.audience_id, row.queue_until) == (JobState.SUBMITTED, PUBLIC, None)
     with Session(lab.engine) as session:
         definition = session.get_one(JobDefinition, job)
     assert definition.definition == text
@@ -86,6 +87,24 @@ def test_what_is_no_definition_is_refused(lab: Lab, text: bytes) -> None:
         jobs.submit(session, text, user=lab.user, now=NOW)
 
 
+def _audience(lab: Lab, job: int) -> tuple[list[int], int | None]:
+    with Session(lab.engine) as session:
+        audience = session.get_one(Audience, lab.job(job).audience_id)
+        return audience.groups, audience.owner_id
+
+
+def test_tags_and_small_metadata_become_labels(lab: Lab) -> None:
+    metadata = f"metadata: {{build: [7, x], deep: {{a: b}}, long: {'y' * 201}, none: ''}}"
+    job = lab.submit(DEFINITION.replace("priority: medium", f"priority: 77\n{metadata}"))
+    with Session(lab.engine) as session:
+        found = session.execute(
+            select(JobLabel.name, JobLabel.value, JobLabel.audience_id).where(
+                JobLabel.job_id == job
+            )
+        ).all()
+    assert set(found) == {("meta.build", "7", PUBLIC), ("meta.build", "x", PUBLIC)}
+
+
 def test_visibility_becomes_the_groups_that_see_the_job(lab: Lab) -> None:
     with Session(lab.engine) as session, session.begin():
         group = Group(name="kernel")
@@ -94,8 +113,10 @@ def test_visibility_becomes_the_groups_that_see_the_job(lab: Lab) -> None:
         number = group.id
     listed = lab.submit(DEFINITION.replace("public", "{group: [kernel, unknown]}"))
     personal = lab.submit(DEFINITION.replace("public", "personal"))
-    assert lab.job(listed).viewing_groups == [number]
-    assert lab.job(personal).viewing_groups == []
+    again = lab.submit(DEFINITION.replace("public", "{group: [kernel]}"))
+    assert _audience(lab, listed) == ([number], None)
+    assert _audience(lab, personal) == ([], lab.user.user_id)
+    assert lab.job(again).audience_id == lab.job(listed).audience_id
 
 
 def test_options_stand_over_the_definition(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from labq.models.job import Job, JobDefinition
 from labq.models.result import TestCase, TestSuite
 from labq.models.run import Run, RunLog, RunPlan, Step
 from labq.models.user import Group, Membership
-from labq.services import partitions, tokens, users
+from labq.services import audiences, job_labels, partitions, tokens, users
 from labq.services.users import NewUser
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -117,7 +118,9 @@ class Site:
         """Return a new waiting job with a definition."""
         return self.job_row(submitter.id, **values)
 
-    def job_row(self, submitter_id: int, **values: Any) -> int:
+    def job_row(
+        self, submitter_id: int, *, viewing_groups: Sequence[int] | None = None, **values: Any
+    ) -> int:
         defaults: dict[str, Any] = {
             "name": "smoke",
             "submitter_id": submitter_id,
@@ -127,11 +130,19 @@ class Site:
             "submitted_at": START,
         }
         with Session(self.engine) as session, session.begin():
-            job = Job(**{**defaults, **values})
+            audience = audiences.choose(session, viewing_groups, submitter_id)
+            job = Job(audience_id=audience, **{**defaults, **values})
             session.add(job)
             session.flush()
             session.add(JobDefinition(job_id=job.id, definition=DEFINITION))
+            job_labels.store(session, job, {})
             return job.id
+
+    def hide(self, job_id: int, *groups: int) -> None:
+        """Let members of all these groups alone see a job; without a group, its submitter alone."""
+        with Session(self.engine) as session, session.begin():
+            job = session.get_one(Job, job_id)
+            job.audience_id = audiences.choose(session, groups, job.submitter_id)
 
     def log(self, run: int, stored_bytes: int, stored_lines: int) -> None:
         """Note how much of a run's log is stored."""
@@ -150,6 +161,7 @@ class Site:
             state=JobState.FINISHED,
             outcome=Outcome.COMPLETE,
             device_id=device_id,
+            host="rack",
             started_at=START + timedelta(seconds=2),
             ended_at=START + timedelta(seconds=12),
         )

@@ -17,9 +17,6 @@ from labq.web.pages import (
     job_text,
     jobs,
     login,
-    ops,
-    ops_database,
-    ops_tools,
     overview,
     submit,
     tokens,
@@ -41,8 +38,5 @@ PAGES: tuple[Page, ...] = (
     *hosts.PAGES,
     *login.PAGES,
     *tokens.PAGES,
-    *ops.PAGES,
-    *ops_database.PAGES,
-    *ops_tools.PAGES,
     *addresses.PAGES,
 )

@@ -1,0 +1,83 @@
+"""Audiences: the distinct rules of who sees jobs, made as jobs come in, found for a viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Select, cast, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Session
+
+from labq.models.audience import PUBLIC, Audience, AudienceSubmitter
+from labq.services.visibility import Viewer, admits
+
+
+def choose(session: Session, groups: Collection[int] | None, submitter_id: int) -> int:
+    """Return the audience of a new job: None is everybody, no group the submitter alone.
+
+    It is made when it is new. Notes that this user submits for it, so that the user's lists find
+    the job even if the user is in none of the groups.
+    """
+    if groups is None:
+        return PUBLIC
+    if not groups:
+        return _find_or_make(session, (), submitter_id)
+    audience = _find_or_make(session, tuple(sorted(set(groups))), None)
+    _note_submitter(session, submitter_id, audience)
+    return audience
+
+
+@dataclass(frozen=True, slots=True)
+class Audiences:
+    """What a viewer sees: all jobs of `satisfied`, and the own ones of `foreign` ones.
+
+    Both are sorted. An admin sees everything: `satisfied` is None.
+    """
+
+    satisfied: tuple[int, ...] | None
+    foreign: tuple[int, ...] = ()
+
+
+def find(session: Session, viewer: Viewer) -> Audiences:
+    """Return which audiences decide what a viewer sees; one query, none for admins and strangers."""
+    if viewer.is_admin:
+        return Audiences(None)
+    if viewer.is_anonymous:
+        return Audiences((PUBLIC,))
+    is_admitted = admits(viewer)
+    submitted = select(AudienceSubmitter.audience_id).where(
+        AudienceSubmitter.user_id == viewer.user_id
+    )
+    rows = session.execute(
+        select(Audience.id, is_admitted.label("is_admitted"))
+        .where(or_(is_admitted, Audience.id.in_(submitted)))
+        .order_by(Audience.id)
+    ).all()
+    return Audiences(
+        tuple(row.id for row in rows if row.is_admitted),
+        tuple(row.id for row in rows if not row.is_admitted),
+    )
+
+
+def _find_or_make(session: Session, groups: tuple[int, ...], owner_id: int | None) -> int:
+    """Return the one row of a rule; of those who make it at the same time one does."""
+    found = session.scalar(_rule(groups, owner_id))
+    if found is None:
+        values = {"groups": list(groups), "owner_id": owner_id}
+        session.execute(insert(Audience).values(values).on_conflict_do_nothing())
+        found = session.scalars(_rule(groups, owner_id)).one()
+    return found
+
+
+def _rule(groups: tuple[int, ...], owner_id: int | None) -> Select[int]:
+    return select(Audience.id).where(
+        Audience.groups == cast(list(groups), ARRAY(BigInteger)),
+        Audience.owner_id == owner_id,
+    )
+
+
+def _note_submitter(session: Session, user_id: int, audience_id: int) -> None:
+    values = {"user_id": user_id, "audience_id": audience_id}
+    if session.get(AudienceSubmitter, (user_id, audience_id)) is None:
+        session.execute(insert(AudienceSubmitter).values(values).on_conflict_do_nothing())
