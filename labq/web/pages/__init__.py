@@ -17,6 +17,9 @@ from labq.web.pages import (
     job_text,
     jobs,
     login,
+    ops,
+    ops_database,
+    ops_tools,
     overview,
     submit,
     tokens,
@@ -38,5 +41,8 @@ PAGES: tuple[Page, ...] = (
     *hosts.PAGES,
     *login.PAGES,
     *tokens.PAGES,
+    *ops.PAGES,
+    *ops_database.PAGES,
+    *ops_tools.PAGES,
     *addresses.PAGES,
 )
