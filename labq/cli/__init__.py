@@ -18,6 +18,7 @@ COMMANDS = (
     Entry("token", "labq.cli.token", "Create, list, revoke API tokens."),
     Entry("user", "labq.cli.user", "Create, list, change accounts."),
     Entry("group", "labq.cli.group", "Create, list, change groups of users."),
+    Entry("ops", "labq.cli.ops", "See what the server spends its time on."),
     Entry("doctor", "labq.cli.doctor", "Say what this machine lacks."),
     Entry("db", "labq.cli.db", "Bring the database up to date, check it."),
     Entry("web", "labq.cli.web", "Run the part that answers HTTP."),

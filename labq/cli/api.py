@@ -55,6 +55,11 @@ class Api:
         options: Row = {"params": _present(query), "headers": {"Accept": "*/*"}}
         return self._send("GET", path, **options).text
 
+    def header(self, path: str, name: str) -> str:
+        """Ask for the header `name: 1` with a GET; return what the answer says under that name."""
+        answer = self._send("GET", path, headers={name: "1", "Accept": "*/*"})
+        return str(answer.headers.get(name, ""))
+
     def post(self, path: str, body: object = None) -> Row:
         """Send a JSON body; return the answer ({} for none)."""
         return self._json("POST", path, json={} if body is None else body)
