@@ -9,6 +9,7 @@ from labq.models.device import Device, DeviceType, Reservation
 from labq.models.enrolment import Enrolment
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition, JobLabel
+from labq.models.ops import PageHit, RelationSize
 from labq.models.result import TestCase, TestSuite
 from labq.models.rollup import CountDelta, DayCount, JobCount, QueueLength
 from labq.models.run import Run, RunLog, RunPlan, Step
@@ -50,4 +51,6 @@ TABLES: tuple[type[Base], ...] = (
     Refusal,
     Upgrade,
     Backfill,
+    PageHit,
+    RelationSize,
 )
