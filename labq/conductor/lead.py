@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from labq.conductor.link import REDIS_ERRORS
 from labq.domain.deadline import monotonic
 from labq.metrics import flow
+from labq.metrics.ledger.listening import site
 from labq.services import leader
 from labq.services.database import session_factory
 from labq.services.leader import LostLeadershipError, Term
-from labq.statsd import timer
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -61,7 +61,7 @@ class Lead:
 
         A light one waits for no disk at its commit: use it where its loss in a crash does no harm.
         """
-        with timer(f"transaction.{name}"), self._sessions.begin() as session:
+        with site(f"conductor.{name}"), self._sessions.begin() as session:
             leader.guard(session, self.term, is_light=is_light)
             yield session
 

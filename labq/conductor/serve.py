@@ -31,6 +31,7 @@ from labq.conductor.renewal import Renewal
 from labq.conductor.scheduler import Scheduler
 from labq.conductor.uplink import Uplink
 from labq.config import Settings, load, require
+from labq.metrics.ledger.process import observe
 from labq.services import leader
 from labq.services.database import Role, make_engine, session_factory
 from labq.services.leader import LostLeadershipError, Term
@@ -116,6 +117,7 @@ def main() -> None:
     logging_setup.setup("conductor", settings)
     statsd.setup(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
+    observe("conductor", settings)
     Watch(settings.conductor_database, LOOP, Role.CONDUCTOR).install()
     conductor = Conductor(settings, make_engine(settings.conductor_database, Role.CONDUCTOR))
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from labq import log, statsd
 from labq.config import Settings, load
 from labq.domain.errors import ConfigurationError
+from labq.metrics.ledger.process import observe
 from labq.services.database import Role, make_engine
 from labq.services.silence import REQUEST, Watch
 from labq.stream.app import make_app
@@ -24,6 +25,7 @@ def main() -> None:
     settings = load()
     log.setup("stream", settings)
     statsd.setup(settings)
+    observe("stream", settings)
     if not settings.web_database:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
     if not settings.secret_key:

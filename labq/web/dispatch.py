@@ -13,7 +13,6 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from labq import statsd
 from labq.config import Settings
 from labq.domain.errors import UnauthenticatedError
 from labq.services import transitions
@@ -89,9 +88,8 @@ class Dispatcher:
             check_path(path)
             now = datetime.now(UTC)
             call = UploadCall(sessions=self._sessions, now=now, settings=self._settings)
-            with statsd.timer(f"web.{endpoint.name}"):
-                answer: AnyResponse = endpoint.run(call, **path)
-                return answer
+            answer: AnyResponse = endpoint.run(call, **path)
+            return answer
 
         return view
 
@@ -114,12 +112,7 @@ class Dispatcher:
         """Return what the handler returns, after the commit."""
         now = datetime.now(UTC)
         sessions = self._pages if isinstance(record, Page) else self._sessions
-        with (
-            statsd.timer(f"web.{record.name}"),
-            sessions() as session,
-            statsd.timer(f"transaction.{record.name}"),
-            session.begin(),
-        ):
+        with sessions() as session, session.begin():
             viewer = self._authenticate(record, session, now)
             if isinstance(record, Page) and record.level > Level.ANONYMOUS and viewer.is_anonymous:
                 return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.full_path})}")

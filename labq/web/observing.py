@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
@@ -137,6 +138,20 @@ def install(app: Flask, settings: Settings, database: Engine) -> None:
     app.wsgi_app = observer  # type: ignore[method-assign]  # Flask's documented way
     app.before_request(observer.name_request)
     app.after_request(observer.note_answer)
+
+
+@contextmanager
+def at_work(app: Flask) -> Iterator[None]:
+    """Let the threads of an application's observer run within the block."""
+    observer = observer_of(app)
+    if observer is None:
+        yield
+        return
+    observer.start()
+    try:
+        yield
+    finally:
+        observer.stop()
 
 
 def observer_of(app: Flask) -> Observer | None:

@@ -18,6 +18,7 @@ from labq.domain.errors import ConfigurationError
 from labq.services.database import Role
 from labq.services.pools import open_pools
 from labq.services.silence import REQUEST, Watch
+from labq.web import observing
 from labq.web.app import create_app
 from labq.web.cache import Epoch
 from labq.web.epochs import Ear
@@ -43,7 +44,8 @@ def main() -> None:
     server = _listen(app, settings)
     signal.signal(signal.SIGTERM, _stop)
     _LOG.info("web on %s:%d", settings.web_host, settings.web_port)
-    server.run()
+    with observing.at_work(app):
+        server.run()
 
 
 def _listen(app: Flask, settings: Settings) -> Any:
