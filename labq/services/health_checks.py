@@ -16,7 +16,7 @@ from labq.domain.states import DeviceHealth, DeviceState, HostHealth, HostState,
 from labq.models.device import Device, DeviceType
 from labq.models.host import Host
 from labq.models.job import Job
-from labq.services import jobs, transitions, users
+from labq.services import jobs, transitions, upgrades, users
 from labq.services.jobs import SubmitOptions
 from labq.services.transitions import SYSTEM, By
 from labq.services.visibility import Viewer
@@ -51,7 +51,7 @@ def find_due(session: Session, now: datetime) -> list[DueCheck]:
         .where(DeviceType.health_check.is_not(None), ~DeviceType.health_disabled)
         .where(Device.state == DeviceState.IDLE, Device.health.in_(CHECKED_HEALTH))
         .where(Host.state == HostState.ONLINE, Host.health == HostHealth.ACTIVE)
-        .where(Host.mismatch == "", ~is_waiting)
+        .where(Host.mismatch == "", ~is_waiting, ~upgrades.is_paused())
         .order_by(Device.name)
     )
     found = []

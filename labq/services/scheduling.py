@@ -132,6 +132,10 @@ WITH free AS (
                 JOIN device_type AS kind ON kind.name = device.device_type
    WHERE device.state = 'idle' AND device.health IN ('good', 'unknown', 'looping')
      AND host.state = 'online' AND host.health = 'active' AND host.mismatch = ''
+     AND NOT EXISTS (
+       SELECT FROM upgrade
+        WHERE pauses_scheduling AND ended_at IS NULL AND until > clock_timestamp()
+     )
 )
 SELECT free.name, free.device_type, free.host, free.tags AS device_tags, free.exclusive,
        waiting.id, waiting.priority, waiting.submitted_at, waiting.tags,

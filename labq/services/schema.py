@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
+from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConfigurationError
 from labq.models.control import Compatibility
-from labq.services import turns
+from labq.services import backfills, drift, turns, upgrades
+from labq.services.backfills import Progress
 from labq.services.database import Role, make_engine
+from labq.services.drift import Drift, Kind
 from labq.services.restore_marker import refuse_half_restored
-from labq.services.upgrading import Say, Upgraded, Upgrading, Wishes, current
+from labq.services.upgrades import Announcement
+from labq.services.upgrading import NONE, Say, Upgraded, Upgrading, Wishes, current
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -104,6 +109,52 @@ def _judge(connection: Connection, found: str | None) -> Standing:
             f"{oldest or found}: upgrade labq on this machine"
         )
     return Standing(found=found, known=known, is_current=False)
+
+
+def find_drift(url: str) -> list[Drift]:
+    """Return what of the database is not as this labq wants it.
+
+    Of a newer schema that fits only what is missing: what it added does no harm.
+    """
+    engine = make_engine(url, Role.COMMAND)
+    try:
+        with engine.connect() as connection:
+            is_current = _judge(connection, current(connection)).is_current
+            found = drift.find(connection, datetime.now(UTC).date())
+    finally:
+        engine.dispose()
+    harmful = (Kind.MISSING, Kind.BROKEN)
+    return [one for one in found if is_current or one.kind in harmful]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The schema and how it moves; `holder` is who changes it now."""
+
+    found: str
+    known: str
+    holder: str | None
+    upgrade: Announcement | None
+    backfills: tuple[Progress, ...]
+
+
+def find_status(session: Session) -> Status:
+    """Return how the schema stands and moves; without a schema there is nothing else to tell."""
+    connection = session.connection()
+    found = current(connection)
+    has_rows = connection.scalar(select(func.to_regclass("backfill"))) is not None
+    return Status(
+        found=found or NONE,
+        known=known(),
+        holder=turns.find_holder(connection),
+        upgrade=upgrades.find(session) if has_rows else None,
+        backfills=backfills.find_all(session) if has_rows else (),
+    )
+
+
+def known() -> str:
+    """Return the newest revision that this labq knows."""
+    return str(ScriptDirectory.from_config(configuration()).get_current_head())
 
 
 def configuration() -> Config:

@@ -25,7 +25,8 @@ def take(connection: Connection, *, waits: bool) -> None:
     deadline = Deadline.after(GRACE_SECONDS)
     while not _is_taken(connection):
         if deadline.is_over() and not waits:
-            raise ConflictError(f"the schema is being changed by {find_holder(connection)}")
+            holder = find_holder(connection) or "one that is just gone: try again"
+            raise ConflictError(f"the schema is being changed by {holder}")
         time.sleep(POLL_SECONDS)
     connection.execute(text("SET client_connection_check_interval = '1s'"))
     connection.commit()
@@ -34,7 +35,6 @@ def take(connection: Connection, *, waits: bool) -> None:
 def find_holder(connection: Connection) -> str | None:
     """Return who changes the schema now, None when nobody does."""
     row = connection.execute(_HOLDER, {"key": ADVISORY_LOCK}).first()
-    connection.rollback()
     if row is None:
         return None
     return f"{row.application_name} from {row.address}, since {row.since:%Y-%m-%d %H:%M:%S} UTC"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import ColumnElement, Connection, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from labq.models.upgrade import Upgrade
@@ -18,12 +18,6 @@ LEASE_SECONDS = 10
 """How long an announcement stands after the last word of who made it."""
 CHANNEL = "labq_system"
 """Notified when an upgrade begins and ends; whoever follows looks at the row."""
-
-IS_PAUSED = """
-EXISTS (SELECT FROM upgrade
-         WHERE pauses_scheduling AND ended_at IS NULL AND until > clock_timestamp())
-"""
-"""SQL: an upgrade that asked for it runs, so that nothing new is begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +42,7 @@ class Announcement:
 
 def find(session: Session) -> Announcement | None:
     """Return the upgrade that runs or ran last, None when there was none."""
-    is_running = (Upgrade.until > text("clock_timestamp()")) & Upgrade.ended_at.is_(None)
+    is_running = (Upgrade.until > func.clock_timestamp()) & Upgrade.ended_at.is_(None)
     row = session.execute(
         select(
             Upgrade.holder,
@@ -63,6 +57,12 @@ def find(session: Session) -> Announcement | None:
         )
     ).one_or_none()
     return None if row is None else Announcement(**row._asdict())
+
+
+def is_paused() -> ColumnElement[bool]:
+    """Return as an expression whether an upgrade runs that lets nothing new begin."""
+    is_running = Upgrade.ended_at.is_(None), Upgrade.until > func.clock_timestamp()
+    return exists().where(Upgrade.pauses_scheduling, *is_running)
 
 
 def announce(connection: Connection, found: Announcement) -> bool:

@@ -114,6 +114,7 @@ class Upgrading:
             if not self._wishes.is_restoring:
                 refuse_half_restored(connection)
             found = current(connection) or NONE
+            connection.commit()
             self._found = self._found or found
             steps = pending(self._config, found, self._wishes.target)
             if steps:
@@ -216,9 +217,7 @@ def _look(engine: Engine, name: str) -> _State:
 
 def current(connection: Connection) -> str | None:
     """Return the revision that the database has."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    connection.rollback()
-    return found
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def pending(config: Config, found: str, target: str) -> list[Script]:

@@ -9,6 +9,10 @@ from labq.cli.lazy import Entry, LazyGroup
 COMMANDS = (
     Entry("upgrade", "labq.cli.db.upgrade", "Bring the schema up to date."),
     Entry("check", "labq.cli.db.check", "Say whether the schema is the one this labq needs."),
+    Entry("status", "labq.cli.db.status", "Say whether an upgrade or a back-fill runs."),
+    Entry("backfill", "labq.cli.db.backfill", "Carry out a back-fill here, to its end."),
+    Entry("lint", "labq.cli.db.lint", "Say which revision would stop a running server."),
+    Entry("roles", "labq.cli.db.roles", "Write the SQL for roles of web, conductor and reports."),
     Entry("dump", "labq.cli.db.dump", "Write a bundle of the database, logs and artifacts."),
     Entry("restore", "labq.cli.db.restore", "Bring a bundle, or a dump, into an empty database."),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from labq.cli.database import reached
@@ -14,7 +16,7 @@ from labq.services import schema
 @click.command()
 @json_option
 def command() -> None:
-    """Say whether this labq can work on the database; exit 1 if not.
+    """Say whether this labq can work on the database, and what differs from what it wants; exit 1 if so.
 
     A schema of a newer labq fits while a server is upgraded: what it added does no harm here.
     """
@@ -23,8 +25,18 @@ def command() -> None:
             found = schema.check(url)
         except ConfigurationError as error:
             raise Failed(str(error)) from error
+        drift = schema.find_drift(url)
+    facts = {
+        "current": found.is_current,
+        "found": found.found,
+        "known": found.known,
+        "drift": [asdict(one) for one in drift],
+    }
+    if drift:
+        told = "\n".join(one.describe() for one in drift)
+        raise Failed(f"the schema {found.found} is not as it should be:\n{told}", facts)
     if wants_json():
-        show_json({"current": found.is_current, "found": found.found, "known": found.known})
+        show_json(facts)
     elif found.is_current:
         click.echo("the schema is the one this labq needs")
     else:
