@@ -11,6 +11,19 @@ from labq.models.host import Host
 from labq.models.job import Job, JobDefinition, JobLabel
 from labq.models.ops import PageHit, RelationSize
 from labq.models.result import TestCase, TestSuite
+from labq.models.retention import (
+    ArchiveBundle,
+    ArchivedJob,
+    ArchivedPart,
+    DoomedBlob,
+    DoomedMonth,
+    JobPin,
+    RetentionDay,
+    RetentionPolicy,
+    RetentionRun,
+    RetentionState,
+    RetentionTally,
+)
 from labq.models.rollup import CountDelta, DayCount, JobCount, QueueLength
 from labq.models.run import Run, RunLog, RunPlan, Step
 from labq.models.upgrade import Backfill, Upgrade
@@ -53,4 +66,15 @@ TABLES: tuple[type[Base], ...] = (
     Backfill,
     PageHit,
     RelationSize,
+    RetentionPolicy,
+    RetentionState,
+    JobPin,
+    RetentionDay,
+    RetentionTally,
+    RetentionRun,
+    ArchiveBundle,
+    ArchivedJob,
+    ArchivedPart,
+    DoomedBlob,
+    DoomedMonth,
 )
