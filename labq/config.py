@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from labq.domain.errors import ConfigurationError, InvalidInputError
 from labq.domain.presets import Preset
+from labq.domain.retention import parse_windows
 from labq.domain.timeout_scale import check_scales, parse_scales
 
 PREFIX = "LABQ_"
@@ -77,6 +78,9 @@ class Settings(BaseModel):
     artifact_bytes: int = 1024**3
     run_artifact_bytes: int = 4 * 1024**3
     artifact_days: float = 7.0
+    archive_url: str = ""
+    archive_options: str = ""
+    retention_windows: str = ""
     http_proxy: str = ""
     http_url_format: str = ""
     preset: Preset = Preset.BASELINE
@@ -115,6 +119,15 @@ class Settings(BaseModel):
     def report_database(self) -> str:
         """Return where reports are read, by a role that can change nothing where there is one."""
         return self.database_report_url or self.web_database
+
+    @field_validator("retention_windows")
+    @classmethod
+    def _check_retention_windows(cls, text: str) -> str:
+        try:
+            parse_windows(text)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return text
 
     @property
     def bench_socket(self) -> Path:
