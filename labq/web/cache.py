@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from labq import statsd
 from labq.domain.deadline import monotonic
 from labq.domain.errors import TooSlowError
+from labq.metrics.ledger.work import note_cache
 
 MOST_BYTES = 16 * 1024 * 1024
 VALUE_BYTES = 32 * 1024
@@ -191,3 +192,4 @@ class Cache:
             counts = self._counts.setdefault(name, Counts())
             setattr(counts, outcome.value, getattr(counts, outcome.value) + 1)
         statsd.incr(f"cache.{name}.{outcome.value}")
+        note_cache(outcome.value)
