@@ -46,6 +46,11 @@ def find_all(session: Session) -> tuple[Progress, ...]:
     return tuple(Progress(**row._asdict()) for row in rows)
 
 
+def find_unfinished(session: Session) -> tuple[Progress, ...]:
+    """Return those that are not finished."""
+    return tuple(one for one in find_all(session) if one.finished_at is None)
+
+
 def hand_out(session: Session, now: datetime, limit: int = 10) -> list[str]:
     """Return those that are due, which are due again when nothing is heard of their task."""
     due = (

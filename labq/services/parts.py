@@ -11,8 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from labq.domain.deadline import monotonic
-from labq.services import system
+from labq.services import backfills, system, upgrades
+from labq.services.backfills import Progress
 from labq.services.system import Load, PartHealth
+from labq.services.upgrades import Announcement
 
 KEPT_SECONDS = 2.0
 REDIS_SECONDS = 0.25
@@ -30,10 +32,12 @@ _TOLD_OF_HOST = "{name}: {detail}. Its devices take no new jobs."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The parts and the load, which is unknown without a database."""
+    """The parts, the load, which is unknown without a database, and how the schema moves."""
 
     parts: tuple[PartHealth, ...]
     load: Load | None
+    upgrade: Announcement | None = None
+    backfills: tuple[Progress, ...] = ()
 
     @property
     def missing(self) -> tuple[PartHealth, ...]:
@@ -75,7 +79,10 @@ class Parts:
             with self._sessions() as session:
                 found = (_well(DATABASE), redis_part, system.find_conductor(session))
                 state = State(
-                    parts=(*found, *system.find_hosts(session)), load=system.find_load(session)
+                    parts=(*found, *system.find_hosts(session)),
+                    load=system.find_load(session),
+                    upgrade=upgrades.find_running(session),
+                    backfills=backfills.find_unfinished(session),
                 )
         except SQLAlchemyError:
             state = _without_database(redis_part)
@@ -94,6 +101,29 @@ def tell(part: PartHealth) -> str:
     """Return what is wrong with a part that is not well, and what people notice of it."""
     told = _TOLD.get(part.name, _TOLD_OF_HOST)
     return told.format(name=part.name.capitalize(), detail=part.detail)
+
+
+def tell_moves(state: State, *, is_admin: bool) -> list[str]:
+    """Return what people should know of a schema that moves; back-fills concern admins alone."""
+    told = []
+    if state.upgrade is not None:
+        what = (
+            f"The database is being upgraded from {state.upgrade.found} to {state.upgrade.target}"
+        )
+        held = (
+            " New jobs are accepted and begin afterwards."
+            if state.upgrade.pauses_scheduling
+            else ""
+        )
+        told.append(f"{what}: everything goes on.{held}")
+    if is_admin:
+        told += [f"Back-fill {one.name}: {one.percent} %{_why(one)}" for one in state.backfills]
+    return told
+
+
+def _why(one: Progress) -> str:
+    reason = one.error or one.rests
+    return f" ({reason})" if reason else ""
 
 
 def _without_database(redis_part: PartHealth) -> State:

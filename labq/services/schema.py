@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -152,6 +153,7 @@ def find_status(session: Session) -> Status:
     )
 
 
+@cache
 def known() -> str:
     """Return the newest revision that this labq knows."""
     return str(ScriptDirectory.from_config(configuration()).get_current_head())

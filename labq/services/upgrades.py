@@ -59,6 +59,12 @@ def find(session: Session) -> Announcement | None:
     return None if row is None else Announcement(**row._asdict())
 
 
+def find_running(session: Session) -> Announcement | None:
+    """Return the upgrade that runs now."""
+    found = find(session)
+    return found if found and found.is_running else None
+
+
 def is_paused() -> ColumnElement[bool]:
     """Return as an expression whether an upgrade runs that lets nothing new begin."""
     is_running = Upgrade.ended_at.is_(None), Upgrade.until > func.clock_timestamp()

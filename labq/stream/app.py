@@ -22,6 +22,7 @@ from labq.services.job_events import Told, find_events
 from labq.services.job_log import LogState, find_any_log_state
 from labq.services.tickets import Ticket
 from labq.services.transitions import JOB_CHANNEL, LOG_CHANNEL
+from labq.services.upgrades import CHANNEL as SYSTEM_CHANNEL
 from labq.services.visibility import ANONYMOUS, Viewer
 from labq.stream.feeds import Feeds, LogFeed
 from labq.stream.hub import Follower, Hub
@@ -82,7 +83,7 @@ class Streams:
         """Listen, and look at everything followed now and then, while the application runs."""
         listener = Listener(
             self._engine,
-            (LOG_CHANNEL, JOB_CHANNEL),
+            (LOG_CHANNEL, JOB_CHANNEL, SYSTEM_CHANNEL),
             on_notify=self._on_notify,
             on_connect=self._on_connect,
         )
@@ -106,6 +107,8 @@ class Streams:
     def _on_notify(self, channel: str, payload: str) -> None:
         if channel == LOG_CHANNEL:
             self._feeds.log_grew(payload)
+        elif channel == SYSTEM_CHANNEL:
+            self._hub.tell_system()
         elif payload.isdigit():
             self._feeds.job_changed(int(payload))
             self._hub.job_changed(int(payload))

@@ -78,6 +78,11 @@ class Hub:
         for follower in self._followers:
             follower.put(event("gap", b"{}"))
 
+    def tell_system(self) -> None:
+        """Tell all followers that an upgrade of the schema begins or ends."""
+        for follower in self._followers:
+            follower.put(event("system", b"{}"))
+
     async def _tell(self) -> None:
         while self._jobs:
             await asyncio.sleep(_GATHER_SECONDS)

@@ -29,7 +29,7 @@ ENDPOINTS = (
         method="GET",
         path="/events",
         summary="Follow changes of jobs and their devices: redirects to a stream of server-sent "
-        "events `job`; `gap` when some may be missing, `behind` before a slow reader is let go",
+        "events `job`; `system` when an upgrade begins or ends (see /system); `gap` when some may be missing, `behind` before a slow reader is let go",
         run=live,
         status=307,
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response
 from pydantic import Field, TypeAdapter
 
 from labq import __version__
-from labq.services import logins, tokens
+from labq.services import backfills, logins, schema, tokens, upgrades
+from labq.services.backfills import Progress
 from labq.services.parts import SERVER_PARTS
 from labq.services.system import Load, PartHealth
 from labq.services.tokens import NewToken
@@ -43,6 +45,28 @@ class WhoAmI:
     is_admin: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemUpgrade:
+    """An upgrade of the schema that runs; who does it and what it does now is for admins."""
+
+    found: str
+    target: str
+    pauses_scheduling: bool
+    began_at: datetime
+    holder: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The version, the schema it needs, and how the schema moves; back-fills are for admins."""
+
+    version: str
+    schema: str
+    upgrade: SystemUpgrade | None
+    backfills: tuple[Progress, ...]
+
+
 class LoginBody(Input):
     """Name and password for a token, and what the token is for."""
 
@@ -60,6 +84,27 @@ def health(call: Call) -> Response:
     is_well = not any(part.name in SERVER_PARTS for part in state.missing)
     value = Health(is_well=is_well, parts=state.parts, load=state.load)
     return Response(_HEALTH.dump_json(value), 200 if is_well else 503, content_type=JSON)
+
+
+def show(call: Call) -> System:
+    """Tell which version runs and whether the database is being upgraded, as it is now."""
+    running, is_admin = upgrades.find_running(call.session), call.viewer.is_admin
+    upgrade = None
+    if running is not None:
+        upgrade = SystemUpgrade(
+            found=running.found,
+            target=running.target,
+            pauses_scheduling=running.pauses_scheduling,
+            began_at=running.began_at,
+            holder=running.holder if is_admin else "",
+            step=running.step if is_admin else "",
+        )
+    return System(
+        version=__version__,
+        schema=schema.known(),
+        upgrade=upgrade,
+        backfills=backfills.find_all(call.session) if is_admin else (),
+    )
 
 
 def version(call: Call) -> Version:
@@ -83,6 +128,13 @@ def login(call: Call, body: LoginBody) -> NewToken:
 
 
 ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/system",
+        summary="Tell the version, and whether the database is being upgraded",
+        run=show,
+        answer=System,
+    ),
     Endpoint(
         method="GET",
         path="/system/health",
