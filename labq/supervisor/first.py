@@ -13,18 +13,20 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from labq import config
 from labq.config import Settings
 from labq.domain.errors import LabqError
-from labq.services import bootstrap, schema
+from labq.services import bootstrap, database_roles, schema
 from labq.services.bootstrap import Admin
+from labq.services.connections import CONDUCTOR, WEB, Shares, shares
 from labq.services.database import Role, make_engine, session_factory
 from labq.supervisor import own_host, virtual
 from labq.supervisor.programs import cache_folder
 from labq.supervisor.state import write_json
 
 
-def main(devices: str, admin_file: str) -> int:
+def main(devices: str, admin_file: str, webs: str, conductors: str) -> int:
     """Do it; what goes wrong is said on standard error, one line."""
+    numbers = {WEB.name: int(webs), CONDUCTOR.name: int(conductors)}
     try:
-        _prepare(config.load(), devices, Path(admin_file))
+        _prepare(config.load(), devices, Path(admin_file), shares(numbers))
     except (LabqError, SQLAlchemyError, CommandError) as error:
         print(f"the database cannot be prepared: {_describe(error)}", file=sys.stderr)  # noqa: T201 - for the log
         return 1
@@ -49,10 +51,13 @@ def _describe(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _prepare(settings: Settings, devices: str, admin_file: Path) -> None:
+def _prepare(settings: Settings, devices: str, admin_file: Path, parts: Shares) -> None:
     schema.upgrade(settings.database_url)
     engine = make_engine(settings.database_url, Role.COMMAND)
     try:
+        if database_roles.are_named(settings):
+            with engine.begin() as connection:
+                database_roles.ensure(connection, parts)
         with session_factory(engine).begin() as session:
             bootstrap.prepare(
                 session,

@@ -18,12 +18,15 @@ from labq.supervisor.programs import find_postgres
 USER = "labq"
 # The data folder as the server sees it: started in there, it needs no way through its parents.
 HERE = "/proc/self/cwd"
+LEAST_CONNECTIONS = 60
+RESERVED = 3
+"""What PostgreSQL keeps of them for its superuser."""
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_directories": ".",
     "unix_socket_permissions": "0700",
     "shared_buffers": "32MB",
-    "max_connections": "60",
+    "max_connections": str(LEAST_CONNECTIONS),
     "jit": "off",
     "max_parallel_workers": "2",
     "max_wal_size": "256MB",
@@ -60,9 +63,9 @@ class Postgres:
         options = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
         return (*self.account.prefix, str(self.programs / "postgres"), "-D", HERE, *options)
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, user: str = USER) -> str:
         """Return the URL of a database of this server."""
-        return f"postgresql://{USER}@/{database}?host={quote(str(self.folder), safe='/')}"
+        return f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='/')}"
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""

@@ -10,7 +10,7 @@ from signal import Signals
 from labq import config
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ConfigurationError, InfrastructureError
-from labq.services import certificates
+from labq.services import certificates, database_roles
 from labq.supervisor import pid_files, postgres, redis
 from labq.supervisor.address import claim, is_here, split
 from labq.supervisor.crew import Crew, Stopped, last_line
@@ -29,8 +29,10 @@ STOP_SECONDS = 0.7
 LEFT_OVER_SECONDS = 10.0
 
 
-def start(crew: Crew, state: State) -> None:
+def start(crew: Crew, state: State, connections: int) -> None:
     """Start PostgreSQL and Redis, and say where they are in the environment.
+
+    PostgreSQL is to have that many connections for all parts together.
 
     Raises ConfigurationError when one is not found, InfrastructureError when it does not start,
     Stopped when a signal asked for the end.
@@ -45,7 +47,7 @@ def start(crew: Crew, state: State) -> None:
         # Two servers on one folder would spoil its data.
         pid_files.end(crew.pid_file_of(name), number, LEFT_OVER_SECONDS)
     messages = None if settings.redis_url else _add_redis(crew, state)
-    database = None if settings.database_url else _add_postgres(crew, state)
+    database = None if settings.database_url else _add_postgres(crew, state, connections)
     if messages is not None:
         _wait_for_redis(crew, messages)
     if database is not None:
@@ -53,9 +55,15 @@ def start(crew: Crew, state: State) -> None:
         database.create(DATABASE)
 
 
-def _add_postgres(crew: Crew, state: State) -> Postgres:
-    server = postgres.prepare(state.folder / POSTGRES)
-    os.environ["LABQ_DATABASE_URL"] = server.url(DATABASE)
+def _add_postgres(crew: Crew, state: State, connections: int) -> Postgres:
+    most = max(connections + postgres.RESERVED, postgres.LEAST_CONNECTIONS)
+    server = postgres.prepare(state.folder / POSTGRES, {"max_connections": str(most)})
+    os.environ |= {
+        "LABQ_DATABASE_URL": server.url(DATABASE),
+        "LABQ_DATABASE_WEB_URL": server.url(DATABASE, database_roles.WEB),
+        "LABQ_DATABASE_CONDUCTOR_URL": server.url(DATABASE, database_roles.CONDUCTOR),
+        "LABQ_DATABASE_REPORT_URL": server.url(DATABASE, database_roles.REPORT),
+    }
     crew.add(
         Program(
             name=POSTGRES,

@@ -13,6 +13,7 @@ from pathlib import Path
 from labq import config
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError
+from labq.services.connections import shares
 from labq.supervisor import address, servers, virtual
 from labq.supervisor.address import Address
 from labq.supervisor.crew import Crew, Stopped
@@ -124,9 +125,11 @@ def _agree(state: State, settings: Settings, options: Options, at: Address) -> N
 
 def _start(crew: Crew, state: State, options: Options, at: Address) -> None:
     """Start everything and wait until it answers."""
-    servers.start(crew, state)
+    numbers = {WEB.name: options.webs, CONDUCTOR.name: options.conductors}
+    servers.start(crew, state, shares(numbers).total)
     _preload()
-    first = (options.devices, str(state.admin_file))
+    copies = (str(options.webs), str(options.conductors))
+    first = (options.devices, str(state.admin_file), *copies)
     crew.run_once(
         Part(name="first", entry="labq.supervisor.first:main", arguments=first), PREPARE_SECONDS
     )

@@ -11,7 +11,7 @@ from labq import __version__, log
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError
 from labq.services.paging import LARGEST_ID
-from labq.services.parts import Parts, tell
+from labq.services.parts import Parts, tell, tell_moves
 from labq.services.pools import Pools, shared
 from labq.services.visibility import ANONYMOUS
 from labq.web import csrf, headers, limits, observing, tags
@@ -21,6 +21,7 @@ from labq.web.dispatch import Dispatcher
 from labq.web.docs import register_docs
 from labq.web.errors import answer_error
 from labq.web.pages import PAGES
+from labq.web.shelf import CACHE
 
 API_PREFIX = "/api/v1"
 LARGEST_BODY_BYTES = 2 * 1024 * 1024
@@ -53,6 +54,7 @@ def create_app(settings: Settings, database: Engine | Pools, epoch: Epoch | None
     app.jinja_env.undefined = StrictUndefined
     pools = shared(database) if isinstance(database, Engine) else database
     dispatcher = Dispatcher(settings, pools, epoch or Epoch())
+    app.extensions[CACHE] = dispatcher.cache
     _register_routes(app, dispatcher)
     _register_hooks(app, settings, dispatcher.parts)
     observing.install(app, settings, pools.api)
@@ -103,4 +105,7 @@ def _register_hooks(app: Flask, settings: Settings, parts: Parts) -> None:
             "path": request.path,
             "version": __version__,
             "troubles": lambda: [tell(part) for part in parts.recent().missing],
+            "moves": lambda: tell_moves(
+                parts.recent(), is_admin=g.get("viewer", ANONYMOUS).is_admin
+            ),
         }

@@ -6,13 +6,13 @@ value holds nothing that any of them may not see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from typing import TypeVar
 
-from flask import g
+from flask import current_app, g
 from sqlalchemy.orm import Session, sessionmaker
 
 from labq.services.database import Role
@@ -20,6 +20,8 @@ from labq.services.visibility import ANONYMOUS, Viewer
 from labq.web.cache import Asked, Cache, Found, Job, Outcome
 from labq.web.cached import RULES, Rule, Sharers, life_of
 
+CACHE = "labq.cache"
+"""Where the application keeps its cache."""
 NOBODY = 0
 """The id of a user that there never is: one who is in groups and has no jobs of their own."""
 Value = TypeVar("Value")
@@ -86,6 +88,12 @@ class Shelf:
     def _aside(self, job: Job) -> None:
         """Run a job in one of the threads of reports, of which there are as many as connections."""
         self._threads.submit(copy_context().run, job)
+
+
+def cache_counts() -> Mapping[str, Mapping[str, int]]:
+    """Return hit, miss, stale and bypass by name of the table, of this process since it began."""
+    cache: Cache = current_app.extensions[CACHE]
+    return cache.counts()
 
 
 def shared_viewer(viewer: Viewer) -> Viewer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from labq.cli.checks import hosts, machine, programs, reach, rights, virtual
+from labq.cli.checks import database, hosts, machine, programs, reach, rights, virtual
 from labq.cli.checks.finding import Finding, State
 
 Check = Callable[[], Iterable[Finding]]
@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     rights.usb,
     reach.clock,
     reach.messages,
+    database.pools,
     hosts.known_hosts,
 )
 
