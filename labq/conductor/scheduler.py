@@ -24,7 +24,18 @@ from labq.conductor.lead import Lead
 from labq.conductor.planning import Planner
 from labq.domain.deadline import Deadline
 from labq.domain.timeout_scale import Scales
-from labq.services import deliveries, health_checks, hosts, jobs, losses, reservations, scheduling
+from labq.services import (
+    backfills,
+    deliveries,
+    health_checks,
+    hosts,
+    jobs,
+    losses,
+    reservations,
+    scheduling,
+)
+from labq.services.ops import relation_sizes
+from labq.services.retention import runs as retention_runs
 from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
 from labq.services.transitions import SYSTEM, WORK_CHANNEL, By, Work
 
@@ -33,6 +44,12 @@ WAIT_SECONDS = 1.0
 GATHER_SECONDS = 0.1
 """How long jobs and devices gather after a pairing; after a longer quiet they are paired at once."""
 DELIVER_TASK = "labq.notify"
+BACKFILL_TASK = "labq.backfill"
+RETAIN_TASK = "labq.retention"
+MEASURE_TASK = "labq.sizes"
+FIRST_MEASURE_SECONDS = 60.0
+MEASURE_SECONDS = 600.0
+"""How long until it is looked for the first time, and again, whether sizes of tables are due."""
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +72,7 @@ class Scheduler:
         self._planner = Planner(templates, timeout_scales or {}, secret_key)
         self._random = SystemRandom()
         self._gather = Deadline.after(0)
+        self._measure_at = Deadline.after(FIRST_MEASURE_SECONDS)
 
     def run(self) -> None:
         """Work until the term ends; raises when the database or Redis fails."""
@@ -62,6 +80,8 @@ class Scheduler:
             while not self._lead.stop.is_set():
                 self.work(frozenset(Work))
                 self._time_out()
+                self._retain()
+                self._measure()
                 _prove(ear)
                 self._listen(ear, Deadline.after(PASS_SECONDS))
 
@@ -150,8 +170,11 @@ class Scheduler:
     def _deliver(self) -> None:
         with self._lead.transaction("deliver") as session:
             due = deliveries.hand_out(session, _now())
+            fills = backfills.hand_out(session, _now())
         for delivery in due:
             queue.send(DELIVER_TASK, delivery=delivery)
+        for name in fills:
+            queue.send(BACKFILL_TASK, what=name)
 
     def _time_out(self) -> None:
         with self._lead.transaction("time_out") as session:
@@ -164,6 +187,23 @@ class Scheduler:
                 lost_after=self._lost_after,
                 listening_seconds=self._lead.listening_seconds,
             )
+
+    def _retain(self) -> None:
+        """Have a step of retention done if one is due."""
+        with self._lead.transaction("retain", is_light=True) as session:
+            is_due = retention_runs.hand_out(session, _now())
+        if is_due:
+            queue.send(RETAIN_TASK)
+
+    def _measure(self) -> None:
+        """Have the sizes of tables kept if that is due."""
+        if not self._measure_at.is_over():
+            return
+        self._measure_at = Deadline.after(MEASURE_SECONDS)
+        with self._lead.reading() as session:
+            is_due = relation_sizes.is_due(session, _now())
+        if is_due:
+            queue.send(MEASURE_TASK)
 
     @contextmanager
     def _listening(self) -> Iterator[connection]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 
 from labq.config import load, require
+from labq.metrics.ledger.process import observe
 from labq.queue import CORE
-from labq.tasks import notify
+from labq.tasks import backfill, notify, retention, sizes
 from labq.tasks.worker import serve
 
 THREADS = 8
-TASKS = (notify.__name__,)
+TASKS = (backfill.__name__, notify.__name__, retention.__name__, sizes.__name__)
 
 
 def main() -> int:
     """Serve the queue `core`; see `labq.tasks.worker.serve`. Raises ConfigurationError."""
-    require(load(), "database_url", "redis_url")
+    settings = load()
+    require(settings, "database_url", "redis_url")
+    observe("core", settings)
     return serve(f"core@{socket.gethostname()}", [CORE], TASKS, THREADS)
