@@ -10,18 +10,17 @@ import re
 from dataclasses import dataclass
 
 LONGEST_TEXT = 4_000
-ID = re.compile(r"[0-9a-f]{16}")
 _MOST_KNOWN = 2_000
 _BIND = r"%\([^)]*\)s(?:::[A-Z]+(?:\[\])?)?"
 _STEPS = (
     (re.compile(r"\s+"), " "),
-    (re.compile(r"\bE?'(?:[^'\\]|''|\\.)*'"), "?"),
-    (re.compile(r"'(?:[^']|'')*'"), "?"),
+    # PostgreSQL cuts long texts off: what is left of a value has no end.
+    (re.compile(r"(?<!\w)[eE]'(?:[^'\\]|''|\\.)*(?:'|$)|'(?:[^']|'')*(?:'|$)"), "?"),
     (re.compile(_BIND), "?"),
     (re.compile(r"(?<![\w.$])-?\d+(?:\.\d+)?(?![\w.])"), "?"),
     (re.compile(r"\(\?(?:, ?\?)+\)"), "(?, …)"),
-    (re.compile(r"\(\?\)"), "(?)"),
-    (re.compile(r"(\((?:\?|\?, …)\))(?:, ?\((?:\?|\?, …)\))+"), r"\1, …"),
+    (re.compile(r"\b(IN|in) \(\?\)"), r"\1 (?, …)"),
+    (re.compile(r"(\((?:\?|\?, …)\))(?:, ?\((?:\?|\?, …)\))+"), r"\1"),
     (re.compile(r"\b(ARRAY\[)\?(?:, ?\?)*\]"), r"\1…]"),
 )
 
