@@ -36,6 +36,8 @@ class Settings(BaseModel):
     database_web_url: str = ""
     database_conductor_url: str = ""
     database_report_url: str = ""
+    database_replica_url: str = ""
+    database_replica_lag: float = Field(default=5.0, gt=0)
     cache: bool = True
     anonymous_rate: float = Field(default=50.0, ge=0)
     token_rate: float = Field(default=200.0, ge=0)

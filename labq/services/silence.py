@@ -50,8 +50,9 @@ LOOP = Patience(1.0, 1.0)
 class Watch:
     """The waits of one process for its database. Any thread may wait; one more tries."""
 
-    def __init__(self, url: str, patience: Patience, role: Role) -> None:
-        self._url = url
+    def __init__(self, url: str, patience: Patience, role: Role, application: str = "") -> None:
+        """Watch connections; tries are made under the name `application`, if it is given."""
+        self._url = extensions.make_dsn(url, application_name=application) if application else url
         self._patience = patience
         statement = role.value.statement_ms / 1000
         self._longest = statement + LEEWAY_SECONDS if statement else inf
@@ -115,3 +116,22 @@ class Watch:
         with suppress(psycopg2.Error):
             link.close()
         return True
+
+
+class Watches:
+    """The waits of a process for a database and for its replica: the silence of one is not the other's.
+
+    Connections to the replica are told by their name, which begins with `name`.
+    """
+
+    def __init__(self, primary: Watch, replica: Watch, name: str) -> None:
+        self._primary, self._replica, self._name = primary, replica, name
+
+    def install(self) -> None:
+        """Take over all waits of this process for both."""
+        extensions.set_wait_callback(self.wait)
+
+    def wait(self, link: connection) -> None:
+        """Return once libpq has what it waits for; raises SilentDatabaseError."""
+        is_far = f"application_name='{self._name}" in link.dsn
+        (self._replica if is_far else self._primary).wait(link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from labq.web.cache import Cache, Epoch
 from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall
 from labq.web.limits import LoginLimit, RequestLimit
 from labq.web.parsing import check_path, parse_body, parse_form, parse_query
+from labq.web.reading import Reading
 from labq.web.shelf import Shelf
 
 View = Callable[..., AnyResponse]
@@ -44,6 +46,7 @@ class Dispatcher:
         self.parts = Parts(self._sessions, settings.redis_url)
         self._epoch = epoch
         self.cache = Cache(epoch)
+        self._reading = Reading(settings, pools.api)
         self._shelf = Shelf(self.cache, session_factory(pools.report), is_on=settings.cache)
 
     def endpoint(self, endpoint: Endpoint) -> View:
@@ -117,23 +120,41 @@ class Dispatcher:
             if isinstance(record, Page) and record.level > Level.ANONYMOUS and viewer.is_anonymous:
                 return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.full_path})}")
             auth.require(record.level, viewer)
-            call = Call(
-                session=session,
-                viewer=viewer,
-                now=now,
-                settings=self._settings,
-                login_limit=self._login_limit,
-                parts=self.parts,
-                shelf=self._shelf,
-            )
-            if tags.still_holds(call, record.name, values):
-                return Response(status=HTTPStatus.NOT_MODIFIED)
-            answer = record.run(call, **values, **_input(record))
+            answer = partial(self._answer, record, values, viewer, now=now)
+            far = self._reading.choose(record, viewer)
+            value = answer(session) if far is None else None
             if request.method not in _SAFE:
                 transitions.tell_change(session)
+        if far is not None:
+            value = self._reading.read(far, sessions, answer)
         if request.method not in _SAFE:
             self._epoch.rise()
-        return answer
+            self._reading.note_write(viewer)
+        return value
+
+    def _answer(
+        self,
+        record: Endpoint | Page,
+        values: Mapping[str, object],
+        viewer: Viewer,
+        session: Session,
+        *,
+        now: datetime,
+    ) -> Any:
+        """Return what the handler returns, or that what the caller has still holds."""
+        call = Call(
+            session=session,
+            viewer=viewer,
+            now=now,
+            settings=self._settings,
+            login_limit=self._login_limit,
+            parts=self.parts,
+            shelf=self._shelf,
+            replica=self._reading.standing(),
+        )
+        if tags.still_holds(call, record.name, values):
+            return Response(status=HTTPStatus.NOT_MODIFIED)
+        return record.run(call, **values, **_input(record))
 
     def _admit_stranger(self, record: Endpoint | Page) -> None:
         """Count a request without credentials before anything is done for it."""

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from labq.config import Settings
 from labq.services.parts import Parts
+from labq.services.replica import Standing
 from labq.services.visibility import Viewer
 from labq.web.limits import LoginLimit
 from labq.web.shelf import Shelf
@@ -44,6 +45,7 @@ class Call:
     login_limit: LoginLimit
     parts: Parts
     shelf: Shelf
+    replica: Standing | None = None
 
     @property
     def user_id(self) -> int:
@@ -70,7 +72,8 @@ class Endpoint:
     `run` gets the call, the path's parameters by name, `query` when there is a query model and
     `body` when there is a body model. It returns a value of the type `answer`, or a response.
     `raw_body` names media types whose text becomes the body's field `raw_field`. With `is_upload`
-    the body is bytes that `run` reads itself, and it gets an UploadCall.
+    the body is bytes that `run` reads itself, and it gets an UploadCall. `may_lag`: it only reads, and
+    may be answered from a replica that is some seconds behind.
     """
 
     method: str
@@ -86,6 +89,7 @@ class Endpoint:
     raw_body: tuple[str, ...] = ()
     raw_field: str = ""
     is_upload: bool = False
+    may_lag: bool = False
 
     @property
     def name(self) -> str:
@@ -98,7 +102,8 @@ class Page:
     """One HTML page, or the target of a form when `form` is a model.
 
     `run` gets the call, the path's parameters by name, `query` and `form` where they have models;
-    it returns text or a response. A POST is refused without the form's CSRF token.
+    it returns text or a response. A POST is refused without the form's CSRF token. `may_lag` is as
+    with endpoints.
     """
 
     path: str
@@ -107,6 +112,7 @@ class Page:
     level: Level = Level.ANONYMOUS
     query: type[BaseModel] | None = None
     form: type[BaseModel] | None = None
+    may_lag: bool = False
 
     @property
     def name(self) -> str:

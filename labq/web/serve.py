@@ -17,7 +17,8 @@ from labq.config import Settings, load
 from labq.domain.errors import ConfigurationError
 from labq.services.database import Role
 from labq.services.pools import open_pools
-from labq.services.silence import REQUEST, Watch
+from labq.services.replica import NAME
+from labq.services.silence import REQUEST, Watch, Watches
 from labq.web import observing
 from labq.web.app import create_app
 from labq.web.cache import Epoch
@@ -36,8 +37,7 @@ def main() -> None:
     statsd.setup(settings)
     if not settings.web_database:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
-    # API has the longest time-out of a statement here.
-    Watch(settings.web_database, REQUEST, Role.API).install()
+    _watch(settings)
     pools, epoch = open_pools(settings), Epoch()
     Ear(pools.api, epoch).start()
     app = create_app(settings, pools, epoch)
@@ -46,6 +46,16 @@ def main() -> None:
     _LOG.info("web on %s:%d", settings.web_host, settings.web_port)
     with observing.at_work(app):
         server.run()
+
+
+def _watch(settings: Settings) -> None:
+    """Have no request wait for a database that says nothing; API has the longest time-out here."""
+    primary = Watch(settings.web_database, REQUEST, Role.API)
+    if settings.database_replica_url:
+        replica = Watch(settings.database_replica_url, REQUEST, Role.API, application=NAME)
+        Watches(primary, replica, NAME).install()
+    else:
+        primary.install()
 
 
 def _listen(app: Flask, settings: Settings) -> Any:

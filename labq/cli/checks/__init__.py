@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from labq.cli.checks import database, hosts, machine, programs, reach, rights, virtual
+from labq.cli.checks import database, hosts, machine, programs, reach, replica, rights, virtual
 from labq.cli.checks.finding import Finding, State
 
 Check = Callable[[], Iterable[Finding]]
@@ -24,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     reach.clock,
     reach.messages,
     database.pools,
+    replica.replica,
     hosts.known_hosts,
 )
 

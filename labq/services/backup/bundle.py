@@ -55,6 +55,9 @@ class Writer(Protocol):
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest and the end; the bundle is on the disk and has its name then."""
 
+    def discard(self) -> None:
+        """Remove what was written of a bundle that is not finished."""
+
 
 class FolderWriter:
     """A bundle as a folder, in which each member is a file."""
@@ -90,6 +93,9 @@ class FolderWriter:
         self.put(END, io.BytesIO(end), len(end))
         os.sync()
 
+    def discard(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
 
 class TarWriter:
     """A bundle as a tar file, which any tar unpacks to the folder; it has its name when it is whole."""
@@ -104,6 +110,7 @@ class TarWriter:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self._file.close()
             raise ConflictError(f"another dump writes {self._part}") from error
         self._file.truncate()
 
@@ -133,25 +140,18 @@ class TarWriter:
         self._part.rename(self._path)
         sync_folder(self._path.parent)
 
-
-def is_folder(path: Path, given: str) -> bool:
-    """Tell whether a bundle of this name is to be a folder: it is one, or ends with a slash."""
-    return path.is_dir() or given.endswith(os.sep)
+    def discard(self) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
 
 
 def make_writer(given: str) -> Writer:
-    """Return the writer of a new bundle; raises ConflictError when something is there already."""
-    path = Path(given).absolute()
-    return FolderWriter(path) if is_folder(path, given) else TarWriter(path)
+    """Return the writer of a new bundle: a folder if it is one or ends with a slash, else a file.
 
-
-def discard(given: str) -> None:
-    """Remove what an unfinished dump has written."""
+    Raises ConflictError when something is there already.
+    """
     path = Path(given).absolute()
-    if is_folder(path, given):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.with_name(path.name + _PART).unlink(missing_ok=True)
+    return FolderWriter(path) if path.is_dir() or given.endswith(os.sep) else TarWriter(path)
 
 
 class Bundle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +68,7 @@ def write(url: str, given: str, options: DumpOptions, watcher: Watcher) -> Manif
         manifest = _Dump(url, writer, options, watcher).run(earlier)
         writer.finish(manifest)
     except BaseException:
-        bundle.discard(given)
+        writer.discard()
         raise
     return manifest
 
@@ -91,6 +91,7 @@ class _Dump:
             tables = self._read(extents, snapshot)
             wanted = Wanted(lead) if self._options.folder else None
             end_reading(lead)
+            files = self._copy(wanted, earlier) if wanted else None
             return Manifest(
                 format=FORMAT,
                 labq=__version__,
@@ -99,7 +100,7 @@ class _Dump:
                 made_at=moment,
                 tables=tables,
                 sequences=sequences,
-                files=self._copy(wanted, earlier) if wanted else None,
+                files=files,
             )
 
     def _read(self, extents: Sequence[Extent], snapshot: str) -> tuple[Table, ...]:
@@ -134,7 +135,8 @@ class _Dump:
             return None
         self._watcher.phase(f"copying {wanted.count} files")
         copier = FileDump(self._options.folder, self._writer, earlier)
-        return copier.copy(wanted, lambda done: self._watcher.progress(done, wanted.count))
+        with closing(wanted):
+            return copier.copy(wanted, lambda done: self._watcher.progress(done, wanted.count))
 
 
 def cut(extent: Extent, server_version: int) -> list[Slice]:

@@ -48,7 +48,7 @@ class Wanted:
     """The files to copy, kept aside so that the database need not be held while they are copied."""
 
     def __init__(self, link: Connection) -> None:
-        self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the object
+        self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - for `close`
         self.count = 0
         with link.cursor() as cursor:
             for query in (_LOGS, _ARTIFACTS):
@@ -60,6 +60,10 @@ class Wanted:
         for line in self._kept:
             run, length, is_packed, digest = line.decode().rstrip("\n").split("\t")
             yield Named(int(run), int(length), is_packed == "t", digest)
+
+    def close(self) -> None:
+        """Forget them."""
+        self._kept.close()
 
 
 class FileDump:

@@ -73,6 +73,7 @@ ENDPOINTS = (
         path="/device-types",
         summary="List device types with their devices and waiting jobs counted",
         run=index,
+        may_lag=True,
         query=PageQuery,
         answer=Page[DeviceTypeRow],
     ),

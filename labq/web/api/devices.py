@@ -149,6 +149,7 @@ ENDPOINTS = (
         path="/devices",
         summary="List devices",
         run=index,
+        may_lag=True,
         query=DeviceQuery,
         answer=Page[DeviceRow],
     ),

@@ -72,6 +72,7 @@ ENDPOINTS = (
         path="/hosts",
         summary="List hosts with their slots",
         run=index,
+        may_lag=True,
         query=PageQuery,
         answer=Page[HostRow],
     ),

@@ -91,6 +91,7 @@ ENDPOINTS = (
         path="/jobs",
         summary="List jobs, the newest first",
         run=index,
+        may_lag=True,
         query=JobQuery,
         answer=Page[JobRow],
     ),

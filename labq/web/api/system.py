@@ -12,6 +12,7 @@ from labq import __version__
 from labq.services import backfills, logins, schema, tokens, upgrades
 from labq.services.backfills import Progress
 from labq.services.parts import SERVER_PARTS
+from labq.services.replica import Standing
 from labq.services.system import Load, PartHealth
 from labq.services.tokens import NewToken
 from labq.web.endpoint import JSON, Call, Endpoint
@@ -22,12 +23,14 @@ from labq.web.parsing import Input, Text
 class Health:
     """The server's parts; the answer is 503 unless all but hosts are well.
 
-    Without a database nothing is known of conductor and hosts, and `load` is null.
+    Without a database nothing is known of conductor and hosts, and `load` is null. `replica` is null
+    where there is none; one that is not used makes nothing unwell, for the database itself is read.
     """
 
     is_well: bool
     parts: tuple[PartHealth, ...]
     load: Load | None
+    replica: Standing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ def health(call: Call) -> Response:
     """Tell how each part is."""
     state = call.parts.look()
     is_well = not any(part.name in SERVER_PARTS for part in state.missing)
-    value = Health(is_well=is_well, parts=state.parts, load=state.load)
+    value = Health(is_well=is_well, parts=state.parts, load=state.load, replica=call.replica)
     return Response(_HEALTH.dump_json(value), 200 if is_well else 503, content_type=JSON)
 
 

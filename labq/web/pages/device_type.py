@@ -74,7 +74,7 @@ def _health_check(call: Call, name: str) -> str:
 
 
 PAGES = (
-    Page(path="/device-types/<name>", run=device_type),
+    Page(path="/device-types/<name>", run=device_type, may_lag=True),
     Page(
         path="/device-types/<name>",
         run=set_check,

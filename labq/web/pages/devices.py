@@ -54,4 +54,4 @@ def _address(query: DevicesQuery, after: str | None) -> str:
     return f"/devices?{urlencode(kept)}"
 
 
-PAGES = (Page(path="/devices", run=devices, query=DevicesQuery),)
+PAGES = (Page(path="/devices", run=devices, query=DevicesQuery, may_lag=True),)

@@ -52,7 +52,7 @@ def set_preset(call: Call, name: str, form: PresetForm) -> Response:
 
 
 PAGES = (
-    Page(path="/hosts", run=hosts),
+    Page(path="/hosts", run=hosts, may_lag=True),
     Page(
         path="/hosts/<name>/health",
         run=set_health,

@@ -71,4 +71,4 @@ def _address(query: JobsQuery, after: str | None) -> str:
     return f"/jobs?{urlencode(kept)}"
 
 
-PAGES = (Page(path="/jobs", run=jobs, query=JobsQuery),)
+PAGES = (Page(path="/jobs", run=jobs, query=JobsQuery, may_lag=True),)
