@@ -33,11 +33,12 @@ lint: setup ## Check style, spelling and templates
 	@$(BIN)/codespell labq tests docs deploy README.md Makefile
 	@if [ -d $(TEMPLATES) ]; then $(BIN)/djlint --quiet --lint $(TEMPLATES); fi
 
-check: lint ## Check style, types, layers, dead code and dependencies
+check: lint ## Check style, types, layers, dead code, dependencies and revisions of the schema
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/vulture
 	@$(BIN)/deptry labq
+	@$(BIN)/labq db lint
 
 bench: programs ## Measure (ONLY=name measures one figure)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)

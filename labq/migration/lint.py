@@ -15,7 +15,7 @@ from labq.migration.backfills import BACKFILLS
 from labq.migration.judges import Phase
 from labq.migration.statements import Statement, split
 
-EXCEPTED_UP_TO = "0007"
+EXCEPTED_UP_TO = "0011"
 """The revisions before the first release: there was no running labq that they could have stopped."""
 _OWN = ("INSERT INTO alembic_version", "UPDATE alembic_version", "CREATE TABLE alembic_version")
 
