@@ -25,6 +25,7 @@ from labq.domain.orders import ConfirmOrder, Order, RunOrder, StoredOrder
 from labq.domain.plan import ConsoleSpec, Plan, PlanStep, PowerSpec, Queue, StepKind, Timeouts
 from labq.hw.console import Console
 from labq.plans import digest, dump_plan
+from tests.integration.host_user import url_of_host
 
 HOST = "bench-test"
 KEEPER = """
@@ -105,7 +106,7 @@ class Lab:
             "LABQ_STATE": str(folder),
             "LABQ_HOST_FOLDER": str(folder),
             "LABQ_HOST": HOST,
-            "LABQ_REDIS_URL": url,
+            "LABQ_REDIS_URL": url_of_host(url, HOST),
             "LABQ_BOOT_SLOTS": "8",
             "LABQ_LOCK_FOLDER": str(folder),
             **settings,

@@ -17,6 +17,7 @@ from labq.benchlink.records import Kind
 from labq.domain.events import Report, ResultReported
 from labq.domain.verdicts import Verdict
 from tests.integration.bench_lab import until
+from tests.integration.host_user import url_of_host
 
 HOST = "ship-test"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +30,7 @@ class Dock:
         self.folder = folder
         self.redis = redis.Redis.from_url(url, protocol=2)
         self.outbox = Outbox(folder / "outbox")
-        self.shipper = Shipper(url, HOST, self.outbox)
+        self.shipper = Shipper(url_of_host(url, HOST), HOST, self.outbox)
         self._rounds = 0
 
     def add(self, case: str, details: dict[str, object] | None = None) -> None:
