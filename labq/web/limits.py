@@ -104,16 +104,19 @@ class RequestLimit:
         now = monotonic()
         if not rate or now < self._silent_until:
             return
+        gap_seconds = 1 / rate
+        burst_seconds = max(BURST_SECONDS, gap_seconds)
         try:
             allowed, wait, debt = self._spend(
-                keys=[_key("rate", who)], args=[round(1e6 / rate), round(BURST_SECONDS * 1e6)]
+                keys=[_key("rate", who)],
+                args=[round(gap_seconds * 1e6), round(burst_seconds * 1e6)],
             )
         except redis.RedisError as error:
             self._silent_until = now + PAUSE_SECONDS
             _LOG.warning("requests are not counted: %s", error)
             return
-        left = int((BURST_SECONDS - debt / 1e6) * rate)
-        g.allowance = Allowance(rate, max(left, 0), math.ceil(debt / 1e6))
+        left = int((burst_seconds - debt / 1e6) * rate)
+        g.allowance = Allowance(rate, left, math.ceil(debt / 1e6))
         if not allowed:
             seconds = max(1, math.ceil(wait / 1e6))
             message = (

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     overload,
     ready,
     recovery,
+    request_costs,
 )
 from tests.benchmarks.figures import Figure, say
 
@@ -54,6 +55,7 @@ BENCHMARKS = (
     Benchmark(("failover_seconds",), recovery.measure_failover),
     Benchmark(("step_recovery_seconds",), recovery.measure_step_recovery),
     Benchmark(("cancel_seconds",), recovery.measure_cancel),
+    Benchmark(("cache_hit_ms", "request_limit_ms"), request_costs.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),
