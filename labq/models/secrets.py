@@ -37,6 +37,8 @@ Columns = Mapping[str, Treatment | Replaced]
 NAMED: Columns = {"name": KEPT}
 
 SECRETS: Mapping[str, Treatment | Columns] = {
+    "archive_bundle": {"name": KEPT, "sha256": KEPT},
+    "archived_job": {"name": KEPT, "device_type": KEPT},
     # Consoles are among artifacts as they were, with what the log masks.
     "artifact": EMPTIED,
     "audience": {"groups": KEPT},
@@ -55,6 +57,8 @@ SECRETS: Mapping[str, Treatment | Columns] = {
         "health_reason": KEPT,
     },
     "device_type": {"name": KEPT, "description": KEPT, "health_check": REDACTED},
+    "doomed_blob": {"digest": KEPT},
+    "doomed_month": {"table_name": KEPT},
     # Codes, credentials and passwords of hosts.
     "enrolment": EMPTIED,
     "group": NAMED,
@@ -80,9 +84,9 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     "job_count": dict.fromkeys(("subject", "name", "outcome"), KEPT),
     "job_definition": {"definition": REDACTED, "metadata": KEPT, "notify": NOTHING},
     "job_label": {"name": KEPT, "value": KEPT},
+    "job_pin": {"pinned_by": KEPT, "reason": KEPT},
     "leader": EMPTIED,
     "login": EMPTIED,
-    "membership": {},
     "page_hit": {"endpoint": KEPT},
     "queue_length": {"device_type": KEPT},
     "refusal": {"host": KEPT, "reason": EMPTY},
@@ -90,8 +94,9 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     "rejected_event": EMPTIED,
     "relation_size": dict.fromkeys(("name", "kind", "owner"), KEPT),
     "reservation": {"resource": KEPT},
+    "retention_policy": {"name": KEPT, "device_type": KEPT, "changed_by": KEPT},
+    "retention_run": dict.fromkeys(("asked_by", "holder", "step", "error"), KEPT),
     "run": dict.fromkeys(("host", "sent", "sent_reason", "error_message"), KEPT),
-    "run_log": {},
     # Secrets of definitions, the token for uploads, commands of the device.
     "run_plan": EMPTIED,
     "step": dict.fromkeys(("name", "method", "error_message", "suspect"), KEPT),

@@ -24,14 +24,13 @@ from labq.services.backup.files import FileDump, Wanted
 from labq.services.backup.links import begin_reading, end_reading, linked, team
 from labq.services.backup.manifest import FORMAT, Files, Manifest, Piece, Table
 from labq.services.backup.watcher import Watcher
+from labq.services.dump_lock import DUMP_LOCK
 
 APPLICATION = "labq dump"
 SLICE_BYTES = 32 * 1024 * 1024
 """About how much of a table is read at once; a connection's memory is of that order."""
 TID_RANGES_SINCE = 140000  # PostgreSQL 14: a range of row addresses reads no other pages
 LEVEL = 6
-DUMP_LOCK = 5_722_901_350
-"""Held, shared, while a dump copies files: what deletes files of runs waits for it."""
 TRIES = 5
 
 

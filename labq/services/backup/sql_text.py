@@ -31,7 +31,7 @@ class Scanner:
 
     def feed(self, line: bytes) -> str | None:
         """Take a line; return the statement that ends with it, None when none does."""
-        at, is_over = 0, False
+        at, end = 0, -1
         while found := self._pattern().search(line, at):
             at = found.end()
             if self._open:
@@ -40,10 +40,11 @@ class Scanner:
                 line = line[: found.start()]
                 break
             elif found[0] == b";":
-                is_over = not line[at:].strip()
+                end = at
             else:
                 self._open, self._depth = found[0].upper() if len(found[0]) == 2 else found[0], 1
-        return self._keep(line.strip(), is_over=is_over and not self._open)
+        is_over = end >= 0 and not self._open and not line[end:].strip()
+        return self._keep(line.strip(), is_over=is_over)
 
     def _pattern(self) -> re.Pattern[bytes]:
         if not self._open:

@@ -13,6 +13,7 @@ from labq.models.artifact import Artifact
 from labq.models.retention import DoomedBlob
 from labq.models.run import RunLog
 from labq.services.archive.pack import Blobs
+from labq.services.dump_lock import may_remove
 
 LOG = ""
 """Stands for a run's log in the place of an artifact's digest."""
@@ -47,8 +48,11 @@ def spare(session: Session, blobs: Collection[Blob]) -> bool:
 def sweep(session: Session, files: Blobs, now: datetime) -> int:
     """Remove files that are due, and return how many were looked at; those in use are left alone.
 
-    The rows are held meanwhile, so that nobody brings a file back that is being removed.
+    The rows are held meanwhile, so that nobody brings a file back that is being removed. While a dump
+    copies files, which may be some of these, none is removed.
     """
+    if not may_remove(session):
+        return 0
     query = (
         select(DoomedBlob.run_id, DoomedBlob.digest)
         .where(DoomedBlob.due_at <= now)
