@@ -136,7 +136,7 @@ class Lab:
     @contextmanager
     def conducting(self) -> Iterator[Conductor]:
         """Run a conductor in this process."""
-        engine = make_engine(self.settings.database_url, Role.CONDUCTOR)
+        engine = make_engine(self.settings.conductor_database, Role.CONDUCTOR)
         conductor = Conductor(self.settings, engine)
         thread = threading.Thread(target=conductor.run)
         thread.start()

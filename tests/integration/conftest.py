@@ -21,7 +21,11 @@ from tests.integration.web_site import Person, Site
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """Return the settings of a server on this test's own database."""
     return Settings(
-        state=tmp_path, database_url=database_url, redis_url=redis_url, secret_key="test-key"
+        state=tmp_path,
+        database_url=database_url,
+        redis_url=redis_url,
+        secret_key="test-key",
+        cache=False,
     )
 
 

@@ -65,6 +65,7 @@ class Production:
             "LABQ_DATABASE_URL": self.postgres.url(DATABASE),
             "LABQ_REDIS_URL": self.redis.url,
             "LABQ_SECRET_KEY": "key of a test",
+            "LABQ_CACHE": "off",
             "LABQ_WEB_PORT": str(self.port),
             "LABQ_STREAM_PORT": str(free_port()),
             "LABQ_HOST": HOST,

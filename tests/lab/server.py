@@ -91,7 +91,8 @@ def _environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which nothing of this user's own labq is seen or changed."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("LABQ_")}
     homes = {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "home")}
-    return {**plain, **homes, "LABQ_STREAM_PORT": str(free_port()), **settings}
+    chosen = {"LABQ_STREAM_PORT": str(free_port()), "LABQ_CACHE": "off"}
+    return {**plain, **homes, **chosen, **settings}
 
 
 def _command(folder: Path, devices: str, ready: Path) -> tuple[str, ...]:
