@@ -120,5 +120,7 @@ def _prompt(kind: str) -> str:
     return SHELL_PROMPT if kind == SHELL else UML_PROMPT
 
 
-def _timeouts(minutes: int) -> Mapping[str, Mapping[str, int]]:
-    return {"job": {"minutes": minutes}, "action": {"minutes": minutes}}
+def _timeouts(minutes: int) -> Mapping[str, object]:
+    """Return limits that nothing but a labq that stands still reaches, commands that sleep neither."""
+    limit = {"minutes": minutes}
+    return {"job": limit, "action": limit, "connections": {"lava-test-interactive": limit}}
