@@ -95,8 +95,8 @@ class Replica:
         lag = None if fresh is None else self._clock() - fresh
         is_used = lag is not None and lag <= self._limit
         detail = "keeps up" if is_used else self._trouble
-        if lag is not None and not is_used and not self._trouble:
-            detail = f"lags by {lag:.1f} s, or was not seen for as long"
+        if not detail:
+            detail = "is new to be watched" if lag is None else f"lags by {lag:.1f} s"
         return Standing(is_used=is_used, lag_seconds=lag, limit_seconds=self._limit, detail=detail)
 
     def _take(self, began: float, replayed: str | None) -> None:

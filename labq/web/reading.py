@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from labq.config import Settings
 from labq.domain.deadline import monotonic
+from labq.domain.errors import NotFoundError
 from labq.services.database import Role, is_too_slow, make_engine, session_factory
 from labq.services.replica import NAME, Replica, Standing
 from labq.services.visibility import Viewer
@@ -66,10 +67,15 @@ class Reading:
     def read(
         self, chosen: Sessions, primary: Sessions, answer: Callable[[Session], Answer]
     ) -> Answer:
-        """Return what `answer` makes of a session on the replica, or on the primary if that fails."""
+        """Return what `answer` makes of a session on the replica, or on the primary if that fails.
+
+        What the replica has not is looked for on the primary too: it may be new.
+        """
         try:
             with chosen() as session:
                 return answer(session)
+        except NotFoundError:
+            pass
         except SQLAlchemyError as error:
             if self.replica is None or is_too_slow(error):
                 raise
@@ -86,16 +92,22 @@ class Reading:
         try:
             self._redis.set(_key(viewer.user_id), 1, px=int(self._seconds * 1000) + 1)
         except redis.RedisError:
-            # Nobody knows who has written: nobody reads from the replica for that long.
-            self._blind_until = monotonic() + self._seconds
+            self._go_blind()
 
     def _has_written(self, viewer: Viewer) -> bool:
         if viewer.user_id is None:
             return False
-        try:
-            return monotonic() < self._blind_until or bool(self._redis.exists(_key(viewer.user_id)))
-        except redis.RedisError:
+        if monotonic() < self._blind_until:
             return True
+        try:
+            return bool(self._redis.exists(_key(viewer.user_id)))
+        except redis.RedisError:
+            self._go_blind()
+            return True
+
+    def _go_blind(self) -> None:
+        """Take in that nobody knows who has written: no user reads from the replica for that long."""
+        self._blind_until = monotonic() + self._seconds
 
 
 def _key(user: int) -> str:

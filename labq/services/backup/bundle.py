@@ -226,7 +226,7 @@ class Bundle:
             found = int(at), int(length), sha256
         except FileNotFoundError as error:
             raise DamagedBundleError(f"{error.filename}: {error.strerror}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, tarfile.TarError) as error:
             raise DamagedBundleError(self._describe_cut()) from error
         if not 0 < found[1] <= _MOST_MANIFEST:
             raise DamagedBundleError(
@@ -245,7 +245,9 @@ class Bundle:
             return file.read(info.size)
 
     def _describe_cut(self) -> str:
-        """Return where a tar file without its end ends: its headers are followed from the first."""
+        """Return where a file without its end was cut: its headers are followed from the first."""
+        if self.is_folder:
+            return f"{self.path / END} is not the end of a bundle: it was cut or changed"
         size = self.path.stat().st_size
         last = None
         with self.path.open("rb") as file:

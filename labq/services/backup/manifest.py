@@ -16,7 +16,9 @@ MANIFEST = "manifest.json"
 END = "end"
 LISTING = "files.jsonl.zst"
 FILES = "blobs/"
-_FILE = re.compile(r"logs/\d{1,16}/\d{1,19}\.(log|zst)|artifacts/\d{1,16}/\d{1,19}/[0-9a-f]{64}")
+_FILE = re.compile(r"(logs/\d{1,16}/\d{1,19}\.(log|zst)|artifacts/\d{1,16}/\d{1,19}/[0-9a-f]{64})")
+_STORED_AS = re.compile(FILES + _FILE.pattern)
+_PIECE = re.compile(r"tables/[A-Za-z0-9_$]+/\d+\.zst")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 _OPTION = re.compile(r"[a-z_.]+=[a-z0-9.]+")
 _BOUND = re.compile(r"FOR VALUES FROM \('[0-9: .+-]+'\) TO \('[0-9: .+-]+'\)|DEFAULT")
@@ -143,8 +145,12 @@ def read_manifest(text: bytes, source: Path) -> Manifest:
         )
     for table in manifest.tables:
         check_shape(table.shape, source)
+        for piece in table.pieces:
+            _check(_PIECE, piece.member.name, source)
     for sequence in manifest.sequences:
         _check(_NAME, sequence.name, source)
+    if manifest.files is not None and manifest.files.listing.name != LISTING:
+        raise DamagedBundleError(f"{source}: the list of files is not in {LISTING}")
     return manifest
 
 
@@ -174,6 +180,7 @@ def read_stored(line: bytes, source: Path) -> Stored:
     except ValidationError as error:
         raise DamagedBundleError(f"{source}, {LISTING}: {line[:80]!r} is no entry") from error
     _check(_FILE, stored.name, source)
+    _check(_STORED_AS, stored.member.name, source)
     return stored
 
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, whatever its name
 
 from labq.domain.errors import ConfigurationError, ConflictError
-from labq.services import schema
+from labq.services import database_roles, schema
 from labq.services.backup import catalog, files, load, scrub, source
 from labq.services.backup.links import linked, team
 from labq.services.backup.source import Contents, Source
@@ -66,8 +66,8 @@ def restore(
     with linked(url, APPLICATION) as lead:
         _take(lead)
         _check_target(lead, options)
-        _check_folder(given, options)
-        _begin(lead, given)
+        _check_folder(lead, given, options)
+        _begin(lead, given, options)
         watcher.phase(f"making the schema {given.revision}")
         _upgrade(url, given.revision, watcher)
         _load(url, found, options, watcher)
@@ -135,26 +135,27 @@ def _check_hosts(link: Connection) -> None:
         )
 
 
-def _check_folder(given: Contents, options: RestoreOptions) -> None:
-    """Raise ConflictError when files would be replaced that nobody said may be."""
+def _check_folder(link: Connection, given: Contents, options: RestoreOptions) -> None:
+    """Raise ConflictError when files would be deleted that nobody said may be."""
     folder = options.folder
     if folder is None or given.bundle is None or options.replaces:
         return
-    fresh = folder.with_name(folder.name + FRESH)
-    if folder.exists() and any(folder.iterdir()) and not fresh.exists():
+    is_begun = _has(link, MARKER) and _ask(link, f"SELECT folder FROM {MARKER}") == str(folder)  # noqa: S608 - a name of our own
+    if folder.exists() and any(folder.iterdir()) and not is_begun:
         raise ConflictError(
             f"{folder} is not empty: `--replace` deletes what is in it, `--without-files` leaves it"
         )
 
 
-def _begin(link: Connection, given: Contents) -> None:
+def _begin(link: Connection, given: Contents, options: RestoreOptions) -> None:
     """Mark the database, look once more that nobody came before the mark did, then empty it."""
     was_marked = _has(link, MARKER)
     with link.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS {MARKER} (source text, began_at timestamptz)")
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {MARKER} (source text, folder text)")
         cursor.execute(f"DELETE FROM {MARKER}")  # noqa: S608 - a name of our own
-        cursor.execute(f"INSERT INTO {MARKER} VALUES (%s, now())", (str(given.path),))  # noqa: S608
+        values = (str(given.path), str(options.folder))
+        cursor.execute(f"INSERT INTO {MARKER} VALUES (%s, %s)", values)  # noqa: S608 - as above
         cursor.execute("COMMIT")
     try:
         _check_users(link)
@@ -182,6 +183,7 @@ def _load(url: str, found: Source, options: RestoreOptions, watcher: Watcher) ->
         for link in links:
             load.quicken(link)
         rules = load.make_room(links[0], given.shapes, given.path)
+        _hide_secrets(links[0])
         watcher.phase(f"loading {given.rows} rows")
         found.load(loaders, links[0], watcher)
         load.set_sequences(links[0], given.sequences)
@@ -191,6 +193,14 @@ def _load(url: str, found: Source, options: RestoreOptions, watcher: Watcher) ->
             # Redis may have gone on since: what it has is read anew.
             cursor.execute("UPDATE leader SET generation = '', until = '-infinity'")
             cursor.execute("ANALYZE")
+
+
+def _hide_secrets(link: Connection) -> None:
+    """Keep from the role of reports what `labq db roles` keeps from it: the tables are new ones."""
+    if _ask(link, "SELECT 1 FROM pg_roles WHERE rolname = %s", database_roles.REPORT):
+        with link.cursor() as cursor:
+            for table in database_roles.SECRETS:
+                cursor.execute(f"REVOKE ALL ON {table} FROM {database_roles.REPORT}")
 
 
 def _restore_files(given: Contents, options: RestoreOptions, watcher: Watcher) -> int:
