@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from labq.domain import pace
 from labq.domain.deadline import Deadline, monotonic
-from labq.domain.pace import FIRST_ROWS, Crowd, next_rows, rest_after
+from labq.domain.pace import Crowd, next_rows, rest_after
 from labq.migration.backfills import Batches
 
 LOCK_MS = 500
@@ -30,7 +31,7 @@ class Filling:
     def __init__(self, engine: Engine, batches: Batches) -> None:
         self._engine = engine
         self._batches = batches
-        self._rows = FIRST_ROWS
+        self._rows = pace.FIRST_ROWS
 
     def run(self, until: Deadline) -> Turn:
         """Do batches until all is done, the time is over or somebody else does them."""

@@ -139,14 +139,14 @@ class Production:
         """Start the lab host: all that it knows of the server is its Redis."""
         self.spawn("host", program(), "host", "run", database_url="", secret_key="")
 
-    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, seconds: float = START_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run `labq WORDS` as an admin of this machine."""
         return subprocess.run(
             [program(), *words],
             env={**self.environment, "LABQ_URL": self.url, "LABQ_TOKEN": self.token},
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=seconds,
             check=False,
         )
 

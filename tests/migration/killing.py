@@ -1,4 +1,4 @@
-"""Revisions as a test writes them, and processes that upgrade to them and are killed in the middle.
+"""Upgrades in processes that are killed in the middle.
 
 The processes are forked from a server of forks: quicker than a new interpreter each, and safe beside
 the threads of a test run.
@@ -13,36 +13,16 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from alembic.config import Config
 from sqlalchemy import Engine, event
 
-from labq.migration import backfills
+from labq.domain import pace
 from labq.migration.backfills import Batches
-from labq.services import filling, schema
-from labq.services.upgrading import Upgraded, Upgrading, Wishes
+from labq.services.upgrading import Upgraded, Wishes
+from tests.migration import revisions
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 SECONDS = 60
-HEAD = str(schema.known())
-REVISION = '''"""{doc}."""
-import sqlalchemy as sa
-from alembic import op
-from labq.migration import steps
-
-revision = "{number}"
-down_revision = "{before}"
-phase = "{phase}"
-requires = {requires}
-
-
-def upgrade() -> None:
-{body}
-
-
-def downgrade() -> None:
-    pass
-'''
 # Not harmless when it is done twice: so a test sees that it is not.
 WEIGH = Batches(
     name="weigh",
@@ -52,41 +32,10 @@ WEIGH = Batches(
 )
 
 
-def write(
-    folder: Path,
-    number: str,
-    body: str,
-    *,
-    before: str = HEAD,
-    phase: str = "expand",
-    requires: tuple[str, ...] = (),
-) -> None:
-    """Write a revision that comes after another one, by default the newest of labq's own."""
-    text = REVISION.format(
-        doc=f"Revision {number} of a test",
-        number=number,
-        before=before,
-        phase=phase,
-        requires=requires,
-        body="\n".join(f"    {line}" for line in body.strip().splitlines()),
-    )
-    (folder / f"{number}.py").write_text(text)
-
-
-def configured(folder: Path) -> Config:
-    """Return Alembic's configuration for labq's revisions and those of a test."""
-    config = schema.configuration()
-    own = Path(str(config.get_main_option("script_location"))) / "versions"
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", f"{own}\n{folder}".replace("%", "%%"))
-    return config
-
-
 def upgrade(url: str, folder: Path, wishes: Wishes | None = None) -> Upgraded:
-    """Upgrade to the revisions of a test, in this process."""
-    backfills.BACKFILLS = (WEIGH,)
-    filling.FIRST_ROWS = 4
-    return Upgrading(url, configured(folder), wishes or Wishes(), _ignore).run()
+    """Upgrade to the revisions of a test, in this process, in small batches."""
+    pace.FIRST_ROWS = 4
+    return revisions.upgrade(url, folder, WEIGH, wishes)
 
 
 def is_killed_on_the_way(url: str, folder: Path, known: Path) -> bool:
@@ -121,7 +70,3 @@ def _upgrade_and_die(url: str, folder: Path, known: Path) -> None:
 
     event.listen(Engine, "before_cursor_execute", look)
     upgrade(url, folder)
-
-
-def _ignore(_line: str) -> None:
-    """Tell nobody."""

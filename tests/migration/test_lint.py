@@ -8,8 +8,8 @@ import pytest
 
 from labq.migration import backfills, lint
 from labq.services import schema
-from tests.migration.killing import HEAD, WEIGH, configured, write
-from tests.migration.test_interrupted import CONTRACT, EXPAND
+from tests.migration.killing import WEIGH
+from tests.migration.revisions import CONTRACT, EXPAND, HEAD, configured, write
 
 STEPPING = {
     "index-locks": 'op.create_index("ix_job_a", "job", ["name"])',
