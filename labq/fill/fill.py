@@ -17,6 +17,7 @@ from labq.fill.mark import Mark
 from labq.fill.profile import Profile
 from labq.fill.story import NOBODY, STATES
 from labq.fill.units import LOADED
+from labq.services import schema
 
 GENERATOR = 1
 """Raised when the same profile and seed give other data than before."""
@@ -52,6 +53,23 @@ class Filled:
     last_job: int
     long_log_job: int | None
     tokens: dict[str, str]
+
+
+def prepare(url: str) -> None:
+    """Give a new database its schema; raises ConfigurationError for one with another schema."""
+    with closing(connect(url)) as connection, connection, connection.cursor() as cursor:
+        is_interrupted = mark.find(connection) is not None
+        cursor.execute("SELECT to_regclass('alembic_version') IS NULL")
+        ((is_new,),) = cursor.fetchall()
+    if is_interrupted:
+        return
+    if is_new:
+        schema.upgrade(url)
+    standing = schema.check(url)
+    if not standing.is_current:
+        raise ConfigurationError(
+            f"the database has schema {standing.found}, this labq fills {standing.known}"
+        )
 
 
 def fill(place: Place, wishes: Wishes, say: Say) -> Filled:

@@ -20,6 +20,7 @@ from labq.services import backfills, drift, turns, upgrades
 from labq.services.backfills import Progress
 from labq.services.database import Role, make_engine
 from labq.services.drift import Drift, Kind
+from labq.services.fill_marker import refuse_half_filled
 from labq.services.restore_marker import refuse_half_restored
 from labq.services.upgrades import Announcement
 from labq.services.upgrading import NONE, Say, Upgraded, Upgrading, Wishes, current
@@ -87,6 +88,7 @@ def check(url: str) -> Standing:
     try:
         with engine.connect() as connection:
             refuse_half_restored(connection)
+            refuse_half_filled(connection)
             found = current(connection)
             return _judge(connection, found)
     finally:

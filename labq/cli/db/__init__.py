@@ -14,6 +14,8 @@ COMMANDS = (
     Entry("lint", "labq.cli.db.lint", "Say which revision would stop a running server."),
     Entry("roles", "labq.cli.db.roles", "Write the SQL for roles of web, conductor and reports."),
     Entry("dump", "labq.cli.db.dump", "Write a bundle of the database, logs and artifacts."),
+    Entry("fill", "labq.cli.db.fill", "Fill an empty database for benchmarks and trials."),
+    Entry("clone", "labq.cli.db.clone", "Copy a filled database in seconds."),
     Entry("restore", "labq.cli.db.restore", "Bring a bundle, or a dump, into an empty database."),
 )
 
