@@ -8,14 +8,19 @@ PARTITIONED = ("test_suite", "test_case", "run_log")
 """Those that have a partition for each month, named `test_case_2026_11`."""
 
 BIG = (
+    "archived_job",
+    "archived_part",
     "artifact",
     "audit",
+    "day_count",
     "delivery",
+    "doomed_blob",
     "job",
     "job_definition",
     "job_label",
     "rejected_event",
     "reservation",
+    "retention_tally",
     "run",
     "run_plan",
     "step",

@@ -85,7 +85,8 @@ class Upgrading:
             try:
                 target = self._attempt()
             except Exception as error:
-                if not is_outage(error) or deadline.is_over():
+                # One that was never reached is an error of whoever called.
+                if not is_outage(error) or not self._found or deadline.is_over():
                     raise
                 self._say("the database is away: waits for it, then goes on")
                 deadline = self._await(deadline)
@@ -247,10 +248,16 @@ def _run_alembic(config: Config, connection: Connection, revision: str) -> None:
 
 def _make_partitions(connection: Connection) -> None:
     """Have room for the results of the next months."""
+
+    def make() -> None:
+        with connection.begin():
+            partitions.ensure_ahead(connection, datetime.now(UTC).date())
+
     query = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('test_case')")
-    if connection.scalar(query):
-        partitions.ensure_ahead(connection, datetime.now(UTC).date())
+    has_partitions = connection.scalar(query)
     connection.commit()
+    if has_partitions:
+        insist(connection, make)
 
 
 def _describe(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from labq.cli.database import reached
+from labq.cli.database import answering, reached
 from labq.cli.output import Progress, json_option, show_json, wants_json
 from labq.services import backfills
 from labq.services.database import Role, make_engine, session_factory
@@ -25,7 +25,7 @@ def command(name: str, *, again: bool) -> None:
     It rests under load. Interrupted, it goes on later, here or there.
     """
     progress = Progress()
-    with reached() as url:
+    with reached() as url, answering():
         engine = make_engine(url, Role.MIGRATION)
         try:
             if again:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from labq.cli.database import reached
+from labq.cli.database import answering, reached
 from labq.cli.failures import Failed
 from labq.cli.output import json_option, show_json, wants_json
 from labq.domain.errors import ConfigurationError
@@ -20,7 +20,7 @@ def command() -> None:
 
     A schema of a newer labq fits while a server is upgraded: what it added does no harm here.
     """
-    with reached() as url:
+    with reached() as url, answering():
         try:
             found = schema.check(url)
         except ConfigurationError as error:

@@ -9,7 +9,7 @@ import click
 from alembic.util import CommandError
 
 from labq import config
-from labq.cli.database import reached
+from labq.cli.database import answering, reached
 from labq.cli.db import deployment
 from labq.cli.failures import Failed
 from labq.cli.output import Progress, json_option, note, show_json, wants_json
@@ -44,7 +44,7 @@ def command(*, pause_scheduling: bool, wait: bool, dry_run: bool, patience: floa
     """
     wishes = Wishes(pauses_scheduling=pause_scheduling, waits=wait, patience_seconds=patience)
     try:
-        with reached() as url:
+        with reached() as url, answering():
             if dry_run:
                 schema.write_sql(url, wishes.target, sys.stdout)
             else:
