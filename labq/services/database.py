@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -10,11 +11,12 @@ from enum import Enum
 from typing import TypeVar
 
 import psycopg2.errors
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
+from labq.domain.deadline import Deadline
 from labq.domain.errors import TooSlowError
 
 DRIVER = "postgresql+psycopg2"
@@ -25,6 +27,9 @@ KEEPALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+LEAST_MS = 10
+"""Less time than this is none."""
+_LOG = logging.getLogger(__name__)
 _Found = TypeVar("_Found")
 
 
@@ -75,6 +80,8 @@ def make_engine(url: str, role: Role, *, application: str = "labq") -> Engine:
         "statement_timeout": limits.statement_ms,
         "lock_timeout": limits.lock_ms,
         "idle_in_transaction_session_timeout": limits.idle_in_transaction_ms,
+        # What lists read is in memory: the planner is to take the index that delivers in order.
+        "random_page_cost": 1.1,
     }
     return create_engine(
         make_url(url).set(drivername=DRIVER),
@@ -108,13 +115,18 @@ def is_locked_out(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and isinstance(error.orig, held)
 
 
-def attempt(session: Session, load: Callable[[Session], _Found]) -> _Found:
+def attempt(
+    session: Session, load: Callable[[Session], _Found], deadline: Deadline | None = None
+) -> _Found:
     """Return what `load` finds; the transaction stays good when a statement of it is too slow.
 
-    Raises TooSlowError then, so that the caller can show the rest without it.
+    Raises TooSlowError then, so that the caller can show the rest without it. With a deadline no
+    statement of this transaction runs on after it.
     """
     try:
         with session.begin_nested():
+            if deadline is not None:
+                _hurry(session, deadline)
             return load(session)
     except DBAPIError as error:
         if is_too_slow(error):
@@ -122,6 +134,23 @@ def attempt(session: Session, load: Callable[[Session], _Found]) -> _Found:
                 "the database did not find it within the time for one question"
             ) from (error)
         raise
+
+
+def unless_slow(load: Callable[[], _Found]) -> _Found | None:
+    """Return what `load` finds, None when it takes too long: its place says so, the rest stays."""
+    try:
+        return load()
+    except TooSlowError as error:
+        _LOG.warning("a part of a page is left out: %s", error)
+        return None
+
+
+def _hurry(session: Session, deadline: Deadline) -> None:
+    """Leave the statements that follow the time until the deadline, to a tenth of a second."""
+    left_ms = round(deadline.remaining() * 1000)
+    if left_ms < LEAST_MS:
+        raise TooSlowError("there was no time left for this")
+    session.execute(text(f"SET LOCAL statement_timeout = {left_ms}"))
 
 
 def _name(application: str, role: Role) -> str:

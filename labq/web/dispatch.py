@@ -15,22 +15,24 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from labq.config import Settings
-from labq.domain.errors import UnauthenticatedError
+from labq.domain.deadline import Deadline
+from labq.domain.errors import InvalidInputError, Problem, UnauthenticatedError
 from labq.services import transitions
-from labq.services.database import session_factory
+from labq.services.database import Role, session_factory
 from labq.services.parts import Parts
 from labq.services.pools import Pools
 from labq.services.visibility import Viewer
 from labq.web import auth, csrf, tags
 from labq.web.cache import Cache, Epoch
 from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall
-from labq.web.limits import LoginLimit, RequestLimit
+from labq.web.limits import LIMITED, LoginLimit, RequestLimit
 from labq.web.parsing import check_path, parse_body, parse_form, parse_query
 from labq.web.reading import Reading
 from labq.web.shelf import Shelf
 
 View = Callable[..., AnyResponse]
 LOGIN_PATH = "/login"
+LARGEST_LIST_BYTES = 4 * 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -66,7 +68,7 @@ class Dispatcher:
                 value = self._shelved(endpoint, path, adapter)
             if isinstance(value, AnyResponse):
                 return value
-            body = b"" if value is None else adapter.dump_json(value)
+            body = b"" if value is None else _dumped(endpoint, adapter, value)
             return Response(body, endpoint.status, content_type=JSON if body else None)
 
         return view
@@ -80,7 +82,7 @@ class Dispatcher:
         body = self._shelf.answer(
             endpoint.name,
             (*sorted(path.items()), query),
-            lambda: adapter.dump_json(self._run(endpoint, path)),
+            lambda: _dumped(endpoint, adapter, self._run(endpoint, path)),
         )
         return Response(body, endpoint.status, content_type=JSON)
 
@@ -142,6 +144,7 @@ class Dispatcher:
         now: datetime,
     ) -> Any:
         """Return what the handler returns, or that what the caller has still holds."""
+        role = Role.PAGE if isinstance(record, Page) else Role.API
         call = Call(
             session=session,
             viewer=viewer,
@@ -151,6 +154,7 @@ class Dispatcher:
             parts=self.parts,
             shelf=self._shelf,
             replica=self._reading.standing(),
+            deadline=Deadline.after(role.value.statement_ms / 1000),
         )
         if tags.still_holds(call, record.name, values):
             return Response(status=HTTPStatus.NOT_MODIFIED)
@@ -176,6 +180,17 @@ class Dispatcher:
             else:
                 self._limit.admit_credential(record.name, secret)
         return viewer
+
+
+def _dumped(endpoint: Endpoint, adapter: TypeAdapter[Any], value: object) -> bytes:
+    """Return a value as JSON; raises InvalidInputError when it is a list that is too large."""
+    body = adapter.dump_json(value)
+    if len(body) > LARGEST_LIST_BYTES and endpoint.name in LIMITED:
+        message = (
+            f"these items make {len(body)} bytes, more than {LARGEST_LIST_BYTES}: ask for fewer"
+        )
+        raise InvalidInputError([Problem("limit", message)])
+    return body
 
 
 def _input(record: Endpoint | Page) -> dict[str, Any]:

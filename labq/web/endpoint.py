@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session, sessionmaker
 
 from labq.config import Settings
+from labq.domain.deadline import Deadline
+from labq.services.database import attempt
 from labq.services.parts import Parts
 from labq.services.replica import Standing
 from labq.services.visibility import Viewer
+from labq.web.cache import Found
 from labq.web.limits import LoginLimit
-from labq.web.shelf import Shelf
+from labq.web.shelf import Report, Shelf
 
 JSON = "application/json"
 YAML = "application/yaml"
 TEXT = "text/plain"
 HTML = "text/html"
 BYTES = "application/octet-stream"
+_Found = TypeVar("_Found")
 
 
 class Level(IntEnum):
@@ -36,7 +40,10 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request as a handler sees it, within one transaction that ends after the handler."""
+    """One request as a handler sees it, within one transaction that ends after the handler.
+
+    At the deadline a caller of its role has waited for long enough.
+    """
 
     session: Session
     viewer: Viewer
@@ -45,6 +52,23 @@ class Call:
     login_limit: LoginLimit
     parts: Parts
     shelf: Shelf
+    deadline: Deadline
+
+    def attempt(self, load: Callable[[Session], _Found]) -> _Found:
+        """Return what `load` finds, in the time that is left; raises TooSlowError.
+
+        What is asked for after that is still answered (`services.database.attempt`).
+        """
+        return attempt(self.session, load, self.deadline)
+
+    def report(
+        self, name: str, compute: Report[_Found], *, arguments: Hashable = ()
+    ) -> Found[_Found]:
+        """Return a report of the table of what is cached; raises TooSlowError (`Shelf.report`)."""
+        return self.shelf.report(
+            name, self.viewer, compute, deadline=self.deadline, arguments=arguments
+        )
+
     replica: Standing | None = None
 
     @property

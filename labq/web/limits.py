@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import redis
 from flask import Response, g, request
@@ -29,6 +29,8 @@ LIMITED = frozenset(
         "api.jobs.index",
         "api.job_results.show",
         "api.artifacts.index",
+        "api.archive.jobs",
+        "api.archive.show",
         "api.devices.index",
         "api.device_types.index",
         "api.hosts.index",
@@ -91,9 +93,9 @@ class RequestLimit:
 
     def admit_address(self, name: str) -> None:
         """Count an anonymous request for what is called `name`; raises TooManyRequestsError."""
-        address = request.remote_addr or ""
-        if name in LIMITED and not _is_here(address):
-            self._admit(f"address {address}", self._settings.anonymous_rate)
+        place = _place_of(request.remote_addr or "")
+        if name in LIMITED and place is not None:
+            self._admit(f"address {place}", self._settings.anonymous_rate)
 
     def admit_credential(self, name: str, secret: str) -> None:
         """Count a request with a good token or session; raises TooManyRequestsError."""
@@ -177,8 +179,12 @@ def _key(purpose: str, who: str) -> str:
     return f"labq.{purpose}.{hashlib.sha256(who.encode()).hexdigest()}"
 
 
-def _is_here(address: str) -> bool:
+def _place_of(text: str) -> str | None:
+    """Return an address, for IPv6 the network of one subscriber; None for this machine."""
     try:
-        return ip_address(address).is_loopback
+        address = ip_address(text)
     except ValueError:
-        return True
+        return None
+    if address.is_loopback:
+        return None
+    return text if address.version == 4 else str(ip_network((text, 64), strict=False))

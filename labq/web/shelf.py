@@ -15,7 +15,8 @@ from typing import TypeVar
 from flask import current_app, g
 from sqlalchemy.orm import Session, sessionmaker
 
-from labq.services.database import Role
+from labq.domain.deadline import Deadline
+from labq.services.database import Role, attempt
 from labq.services.visibility import ANONYMOUS, Viewer
 from labq.web.cache import Asked, Cache, Found, Job, Outcome
 from labq.web.cached import RULES, Rule, Sharers, life_of
@@ -52,16 +53,23 @@ class Shelf:
 
     def answer(self, name: str, arguments: Hashable, make: Callable[[], bytes]) -> bytes:
         """Return an endpoint's answer to an anonymous caller, which `make` makes in this thread."""
-        asked = _asked(RULES[name], ANONYMOUS, arguments, Role.API)
+        patience = Role.API.value.statement_ms / 1000
+        asked = _asked(RULES[name], ANONYMOUS, arguments, patience)
         return self._find(asked, make, _at_once).value
 
     def report(
-        self, name: str, viewer: Viewer, compute: Report[Value], *arguments: Hashable
+        self,
+        name: str,
+        viewer: Viewer,
+        compute: Report[Value],
+        *,
+        deadline: Deadline,
+        arguments: Hashable = (),
     ) -> Found[Value]:
         """Return a report, computed by `compute` in a transaction of its own that only reads.
 
         It gets the viewer who stands for all that share it. Raises TooSlowError when it is not there
-        in the time of a page; it is made all the same, for those who ask again.
+        by the deadline; it is made all the same, for those who ask again.
         """
         rule = RULES[name]
         if rule.sharers not in {Sharers.ALL, Sharers.AUDIENCE}:
@@ -69,14 +77,15 @@ class Shelf:
             raise RuntimeError(message)
         shared = shared_viewer(viewer) if rule.sharers is Sharers.AUDIENCE else ANONYMOUS
 
-        def make() -> Value:
+        def make(until: Deadline | None = None) -> Value:
             with self._sessions() as session:
-                return compute(session, shared)
+                return attempt(session, lambda inner: compute(inner, shared), until)
 
         if not self._is_on:
             self._cache.note_bypass(name)
-            return Found(make(), 0.0, Outcome.BYPASS)
-        return self._find(_asked(rule, shared, arguments, Role.PAGE), make, self._aside)
+            return Found(make(deadline), 0.0, Outcome.BYPASS)
+        asked = _asked(rule, shared, arguments, deadline.remaining())
+        return self._find(asked, make, self._aside)
 
     def _find(
         self, asked: Asked, make: Callable[[], Value], start: Callable[[Job], object]
@@ -105,10 +114,9 @@ def shared_viewer(viewer: Viewer) -> Viewer:
     return replace(viewer, user_id=NOBODY, name="", groups=tuple(sorted(viewer.groups)))
 
 
-def _asked(rule: Rule, viewer: Viewer, arguments: Hashable, role: Role) -> Asked:
+def _asked(rule: Rule, viewer: Viewer, arguments: Hashable, patience_seconds: float) -> Asked:
     """Return the question; the one for whom it is answered is part of its key."""
-    patience = role.value.statement_ms / 1000
-    return Asked(rule.name, (rule.name, viewer, arguments), life_of(rule), patience)
+    return Asked(rule.name, (rule.name, viewer, arguments), life_of(rule), patience_seconds)
 
 
 def _at_once(job: Job) -> None:

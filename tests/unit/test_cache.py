@@ -101,8 +101,10 @@ def test_who_comes_while_a_new_value_is_made_takes_the_last_one(desk: Desk) -> N
 def test_a_value_that_is_too_old_is_waited_for_and_not_for_long(desk: Desk) -> None:
     desk.ask()
     desk.now += 20.1
+    waiting: list[Callable[[], None]] = []
     with pytest.raises(TooSlowError, match="try again"):
-        desk.ask([].append, patience=0.0)
+        desk.ask(waiting.append, patience=0.0)
+    assert len(waiting) == 1
 
 
 def test_one_computes_while_all_others_wait_for_it(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from labq.domain.states import DeviceHealth, JobState, Outcome
 from labq.services import device_view, host_view, job_list, system
+from labq.services.database import unless_slow
 from labq.services.device_view import DeviceFilter, DeviceRow, DeviceTypeRow
 from labq.services.host_view import HostRow
 from labq.services.job_list import ME, JobFilter, JobRow
@@ -42,19 +43,18 @@ class Jobs:
 
 
 def overview(call: Call) -> str:
-    """Show the state of the lab."""
-    lab = call.shelf.report("overview.lab", call.viewer, _lab)
-    shared = call.shelf.report("overview.jobs", call.viewer, _jobs)
-    jobs = _with_own(call, shared.value)
+    """Show the state of the lab; what takes too long is left out, and said to be."""
+    lab = unless_slow(lambda: call.report("overview.lab", _lab))
+    shared = unless_slow(lambda: call.report("overview.jobs", _jobs))
+    jobs = unless_slow(lambda: _with_own(call, shared.value)) if shared else None
     return render(
         call,
         "overview.html",
-        lab=lab.value,
-        counts=_counts(lab.value.types),
-        alarms=list(_alarms(lab.value.load)),
-        active=jobs.active,
-        failed=jobs.failed,
-        age_seconds=max(lab.age_seconds, shared.age_seconds),
+        lab=lab.value if lab else None,
+        counts=_counts(lab.value.types) if lab else {},
+        alarms=list(_alarms(lab.value.load)) if lab else [],
+        jobs=jobs,
+        age_seconds=max((found.age_seconds for found in (lab, shared) if found), default=0.0),
     )
 
 
@@ -80,7 +80,7 @@ def _with_own(call: Call, shared: Jobs) -> Jobs:
     """Return the jobs with the viewer's own among them, which others may not see."""
     if call.viewer.is_anonymous or call.viewer.is_admin:
         return shared
-    own = _jobs(call.session, call.viewer, ME)
+    own = call.attempt(lambda session: _jobs(session, call.viewer, ME))
     return Jobs(
         active=_newest(shared.active, own.active, MOST_ACTIVE),
         failed=_newest(shared.failed, own.failed, MOST_FAILED),
