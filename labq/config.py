@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from labq.domain.errors import ConfigurationError, InvalidInputError
 from labq.domain.presets import Preset
-from labq.domain.retention import parse_windows
 from labq.domain.timeout_scale import check_scales, parse_scales
+from labq.domain.windows import parse_windows
 
 PREFIX = "LABQ_"
 HOST_SETTINGS = ("host", "redis_url", "server_url", "credential")
@@ -97,6 +97,14 @@ class Settings(BaseModel):
     sentry_dsn: str = ""
     sentry_environment: str = "production"
     log_level: str = "INFO"
+
+    @field_validator("database_web_url", "database_conductor_url", "database_report_url")
+    @classmethod
+    def _check_database(cls, url: str) -> str:
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            message = "not the URL of a PostgreSQL: postgresql://USER:PASSWORD@HOST/DATABASE"
+            raise ValueError(message)
+        return url
 
     @field_validator("timeout_scale")
     @classmethod

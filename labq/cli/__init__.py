@@ -19,6 +19,8 @@ COMMANDS = (
     Entry("user", "labq.cli.user", "Create, list, change accounts."),
     Entry("group", "labq.cli.group", "Create, list, change groups of users."),
     Entry("ops", "labq.cli.ops", "See what the server spends its time on."),
+    Entry("retention", "labq.cli.retention", "Say how long old data is kept; remove it."),
+    Entry("archive", "labq.cli.archive", "Look at jobs in the archive, bring them back."),
     Entry("doctor", "labq.cli.doctor", "Say what this machine lacks."),
     Entry("db", "labq.cli.db", "Bring the database up to date, check it."),
     Entry("web", "labq.cli.web", "Run the part that answers HTTP."),

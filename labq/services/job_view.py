@@ -23,8 +23,11 @@ from labq.models.result import TestSuite
 from labq.models.run import Run, RunLog, Step
 from labq.models.user import Group, User
 from labq.services import host_load
+from labq.services.archive import view as archive
 from labq.services.host_load import SlotWait
 from labq.services.logs import IS_LOG_OF_RUN
+from labq.services.retention import marks
+from labq.services.retention.marks import PinView, RemovedPart
 from labq.services.visibility import Viewer, visible_jobs
 
 
@@ -123,6 +126,8 @@ class JobView:
     may_change: bool
     runs: tuple[RunView, ...]
     suites: tuple[SuiteCount, ...]
+    pin: PinView | None = None
+    removed: tuple[RemovedPart, ...] = ()
 
 
 def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
@@ -130,8 +135,9 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
     query = _job_query().where(Job.id == job_id, visible_jobs(viewer))
     row = session.execute(query).one_or_none()
     if row is None:
-        raise missing(job_id)
+        raise _gone(session, viewer, job_id)
     job, submitter, device, host, groups = row
+    kept = marks.find(session, job_id)
     runs = _runs(session, job_id)
     latest = next((run for run in runs if run.id == job.run_id), None)
     return JobView(
@@ -164,6 +170,23 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         may_change=viewer.is_admin or viewer.user_id == job.submitter_id,
         runs=runs,
         suites=_suites(session, job),
+        pin=kept.pin,
+        removed=kept.removed,
+    )
+
+
+def _gone(session: Session, viewer: Viewer, job_id: int) -> NotFoundError:
+    """Return the error for a job that is not there, which may be in the archive."""
+    try:
+        found = archive.find_job(session, viewer, job_id)
+    except NotFoundError:
+        return missing(job_id)
+    if found.removed_at is None:
+        return missing(job_id)
+    names = {part.bundle for part in archive.find_parts(session, job_id) if part.bundle}
+    where = f"is archived in {', '.join(sorted(names))}" if names else "was not archived"
+    return NotFoundError(
+        f"job {job_id} was removed by retention on {found.removed_at:%Y-%m-%d}, and {where}"
     )
 
 

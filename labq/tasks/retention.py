@@ -12,7 +12,7 @@ from functools import cache
 from labq.config import Settings, load
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ConflictError
-from labq.domain.retention import is_open, parse_windows
+from labq.domain.windows import is_open, parse_windows
 from labq.queue import app
 from labq.services.archive.pack import Blobs
 from labq.services.archive.store import open_store

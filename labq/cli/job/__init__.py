@@ -15,6 +15,8 @@ COMMANDS = (
     Entry("artifacts", "labq.cli.job.artifacts", "List the files that a job left; download them."),
     Entry("wait", "labq.cli.job.wait", "Wait for the end of jobs."),
     Entry("cancel", "labq.cli.job.cancel", "Cancel jobs."),
+    Entry("pin", "labq.cli.job.pin", "Keep a job for ever."),
+    Entry("unpin", "labq.cli.job.unpin", "Let retention have a job again."),
     Entry("resubmit", "labq.cli.job.resubmit", "Submit a job's definition again."),
 )
 

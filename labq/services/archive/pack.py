@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from labq.artifact_files import ArtifactFiles
 from labq.blobs import Logs
+from labq.domain.errors import InfrastructureError
 from labq.domain.retention import Kind
 from labq.services.archive import rows
 from labq.services.archive.bundle import JobWriter
@@ -29,13 +30,22 @@ log = logging.getLogger(__name__)
 class Blobs:
     """The files beside the database."""
 
+    folder: Path
     logs: Logs
     artifacts: ArtifactFiles
 
     @classmethod
     def below(cls, folder: Path) -> Blobs:
         """Return those below a folder."""
-        return cls(Logs(folder), ArtifactFiles(folder))
+        return cls(folder, Logs(folder), ArtifactFiles(folder))
+
+    def check(self) -> None:
+        """Raise InfrastructureError on a machine that does not have them."""
+        if not (self.folder / "logs").is_dir():
+            raise InfrastructureError(
+                f"{self.folder}/logs is not there: core workers that do retention need the "
+                "server's LABQ_STATE"
+            )
 
 
 @dataclass(frozen=True, slots=True)

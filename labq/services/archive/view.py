@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, BinaryIO
 
-from sqlalchemy import ColumnElement, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from labq.domain.errors import ErrorType, NotFoundError, TooLargeError
 from labq.domain.retention import Kind
 from labq.domain.states import Outcome
+from labq.models.job import Job
 from labq.models.retention import ArchiveBundle, ArchivedJob, ArchivedPart
 from labq.models.user import User
 from labq.services import audiences
@@ -99,7 +100,8 @@ def find_jobs(
     session: Session, viewer: Viewer, *, after: str | None = None, limit: int = 25
 ) -> Page[ArchivedJobView]:
     """Return the jobs that are gone as a whole and that the viewer may see, the newest first."""
-    query = _jobs(session, viewer).where(ArchivedJob.removed_at.is_not(None))
+    is_visible = _is_visible(session, viewer, ArchivedJob.audience_id)
+    query = _jobs().where(is_visible, ArchivedJob.removed_at.is_not(None))
     if after is not None:
         query = query.where(ArchivedJob.job_id < decode_id(after))
     found = session.execute(query.order_by(ArchivedJob.job_id.desc()).limit(limit + 1)).all()
@@ -107,8 +109,15 @@ def find_jobs(
 
 
 def find_job(session: Session, viewer: Viewer, job_id: int) -> ArchivedJobView:
-    """Return what is known of an archived job; raises NotFoundError, also for a hidden one."""
-    row = session.execute(_jobs(session, viewer).where(ArchivedJob.job_id == job_id)).one_or_none()
+    """Return what is known of an archived job; raises NotFoundError, also for a hidden one.
+
+    While its row is there, that one says who sees it.
+    """
+    audience = func.coalesce(Job.audience_id, ArchivedJob.audience_id)
+    query = _jobs().outerjoin(Job, Job.id == ArchivedJob.job_id)
+    row = session.execute(
+        query.where(ArchivedJob.job_id == job_id, _is_visible(session, viewer, audience))
+    ).one_or_none()
     if row is None:
         raise NotFoundError(f"nothing of a job {job_id} is archived, or you may not see it")
     return _job(*row)
@@ -198,17 +207,18 @@ def _kind_of(job: int, name: str) -> Kind | None:
     return None
 
 
-def _jobs(session: Session, viewer: Viewer) -> Any:
-    query = select(ArchivedJob, User.name).join(User, User.id == ArchivedJob.submitter_id)
-    return query.where(_is_visible(session, viewer))
+def _jobs() -> Select[ArchivedJob, str]:
+    return select(ArchivedJob, User.name).join(User, User.id == ArchivedJob.submitter_id)
 
 
-def _is_visible(session: Session, viewer: Viewer) -> ColumnElement[bool]:
+def _is_visible(
+    session: Session, viewer: Viewer, audience: ColumnElement[int] | InstrumentedAttribute[int]
+) -> ColumnElement[bool]:
     """Return the condition under which a job is seen, on what stays of it."""
     mine = audiences.find(session, viewer)
     if mine.satisfied is None:
         return true()
-    admitted = ArchivedJob.audience_id.in_(mine.satisfied)
+    admitted = audience.in_(mine.satisfied)
     if viewer.user_id is None:
         return admitted
     return or_(admitted, ArchivedJob.submitter_id == viewer.user_id)

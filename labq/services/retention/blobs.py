@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from labq.domain.errors import ConflictError
 from labq.models.artifact import Artifact
 from labq.models.retention import DoomedBlob
 from labq.models.run import RunLog
@@ -66,9 +67,14 @@ def sweep(session: Session, files: Blobs, now: datetime) -> int:
 
 
 def sweep_these(session: Session, files: Blobs, blobs: Collection[Blob]) -> None:
-    """Remove some doomed files now, due or not; waits for those that others remove."""
+    """Remove some doomed files now, due or not; waits for those that others remove.
+
+    Raises ConflictError while a dump copies files.
+    """
     if not blobs:
         return
+    if not may_remove(session):
+        raise ConflictError("files are being removed, or copied by a dump: try again in a while")
     keys = tuple_(DoomedBlob.run_id, DoomedBlob.digest)
     query = select(DoomedBlob.run_id, DoomedBlob.digest).where(keys.in_(list(blobs)))
     held = session.execute(query.order_by(DoomedBlob.run_id, DoomedBlob.digest).with_for_update())

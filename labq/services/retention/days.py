@@ -284,13 +284,17 @@ _THESE = text(
     f"WITH one AS (SELECT {_COLUMNS} FROM job"  # noqa: S608 - constants
     f" WHERE id = ANY (CAST(:jobs AS bigint[]))) {_FACTS}"
 ).bindparams(*_VALUES)
+# From one day with jobs to the next, each found by one look into the index.
 _STALE = text("""
-SELECT every.day::date
-  FROM generate_series(
-    (SELECT timezone('UTC', min(submitted_at))::date FROM job), CAST(:last AS date),
-    interval '1 day'
-  ) AS every(day)
-  LEFT JOIN retention_day AS known ON known.day = every.day::date
- WHERE known.day IS NULL OR known.revision <> :revision
+WITH RECURSIVE every(day) AS (
+  SELECT timezone('UTC', min(submitted_at))::date FROM job
+  UNION ALL
+  SELECT (SELECT timezone('UTC', min(submitted_at))::date FROM job
+           WHERE submitted_at >= timezone('UTC', (every.day + 1)::timestamp))
+    FROM every WHERE every.day IS NOT NULL
+)
+SELECT every.day
+  FROM every LEFT JOIN retention_day AS known ON known.day = every.day
+ WHERE every.day <= :last AND (known.day IS NULL OR known.revision <> :revision)
  ORDER BY every.day LIMIT :limit
 """)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError
-from labq.domain.retention import Kind
+from labq.domain.retention import Kind, due_kinds
 from labq.models.partition import PARTITIONED, of_month
 from labq.models.retention import DoomedMonth
 from labq.services import partitions
@@ -54,21 +54,28 @@ def decide(session: Session, month: date, today: date) -> Decision:
     return Decision(Way.BATCHES, today)
 
 
-def hold_back(plan: DayPlan, until: date) -> None:
-    """Leave results, and the jobs that go together with them, for the day on which the month goes."""
+def hold_back(plan: DayPlan, until: date, today: date) -> None:
+    """Leave results, and the jobs that they go with, for the day on which the whole month goes."""
     kept: list[Due] = []
     for one in plan.due:
-        kinds = tuple(
-            kind
-            for kind in one.kinds
-            if kind is not Kind.RESULTS
-            and not (kind is Kind.JOBS and Kind.RESULTS in one.job.sizes)
-        )
-        if kinds:
+        if Kind.RESULTS not in one.parts:
+            kept.append(one)
+            continue
+        plan.later = until if plan.later is None else min(plan.later, until)
+        if kinds := _others(one, today):
             kept.append(Due(one.job, one.rule, kinds))
-        if kinds != one.kinds:
-            plan.later = until if plan.later is None else min(plan.later, until)
     plan.due[:] = kept
+
+
+def _others(due: Due, today: date) -> tuple[Kind, ...]:
+    """Return what goes without waiting for the month."""
+    subject = due.job.subject
+    if subject is None:
+        return ()
+    days = {
+        kind: age for kind, age in due.rule.days.items() if kind not in (Kind.RESULTS, Kind.JOBS)
+    }
+    return due_kinds(replace(due.rule, days=days), subject.ended_at, due.job.sizes, today)
 
 
 def doom_results(session: Session, month: date, revision: int, now: datetime) -> bool:
@@ -100,7 +107,10 @@ def drop_doomed(engine: Engine) -> int:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         doomed = connection.execute(select(DoomedMonth.month, DoomedMonth.table_name)).all()
         for month, table in doomed:
-            if _exists(connection, of_month(table, month)):
+            is_there = _exists(connection, of_month(table, month))
+            # It sets how this connection commits, which none may that has asked something before.
+            connection.commit()
+            if is_there:
                 partitions.drop_month(connection, table, month)
             connection.execute(
                 delete(DoomedMonth).where(

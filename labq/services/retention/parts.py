@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, text, update
@@ -11,34 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from labq.domain.retention import Kind
-from labq.models.retention import ArchiveBundle, ArchivedJob, ArchivedPart
+from labq.models.base import table_of
+from labq.models.retention import ArchivedJob, ArchivedPart
 from labq.services.retention.days import Due
 from labq.services.retention.runs import Hold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovedPart:
-    """A kind of a job's data that retention removed; `bundle` is None where it was not archived."""
-
-    kind: Kind
-    removed_at: datetime
-    bundle: str | None
-
-
-def find_removed(session: Session, job: int) -> tuple[RemovedPart, ...]:
-    """Return what was removed of a job that the caller was let see."""
-    query = (
-        select(ArchivedPart.kind, ArchivedPart.removed_at, ArchiveBundle.name)
-        .outerjoin(ArchiveBundle, ArchiveBundle.id == ArchivedPart.bundle_id)
-        .where(ArchivedPart.job_id == job, ArchivedPart.removed_at.is_not(None))
-    )
-    found = [
-        RemovedPart(kind=kind, removed_at=at, bundle=name)
-        for kind, at, name in session.execute(query)
-        if at
-    ]
-    order = list(Kind)
-    return tuple(sorted(found, key=lambda part: order.index(part.kind)))
 
 
 def find_pending(session: Session, jobs: Collection[int]) -> dict[int, dict[Kind, ArchivedPart]]:
@@ -78,13 +53,14 @@ def note(session: Session, due: Sequence[Due], bundle: int | None, hold: Hold) -
         for one in due
         for kind in one.parts
     ]
-    stored = insert(ArchivedPart).values(rows)
+    stored = insert(table_of(ArchivedPart))
     names = ("bundle_id", "size", "revision", "removed_at")
     session.execute(
         stored.on_conflict_do_update(
             index_elements=["job_id", "kind"],
             set_={name: stored.excluded[name] for name in names},
-        )
+        ),
+        rows,
     )
 
 

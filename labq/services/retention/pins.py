@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -14,19 +11,11 @@ from labq.models.control import Audit
 from labq.models.job import Job
 from labq.models.partition import day_of
 from labq.models.retention import JobPin, RetentionDay
+from labq.services.retention import marks
 from labq.services.retention.exclusion import hold_off_drops
+from labq.services.retention.marks import PinView
 from labq.services.transitions import By
 from labq.services.visibility import Viewer, visible_jobs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinView:
-    """Who keeps a job, since when and why."""
-
-    job: int
-    by: str
-    at: datetime
-    reason: str
 
 
 def pin(session: Session, viewer: Viewer, job_id: int, by: By) -> PinView:
@@ -58,16 +47,8 @@ def add(session: Session, job: Job, by: By) -> None:
         _note(session, job, ("unpinned", "pinned"), by)
 
 
-def find(session: Session, job_id: int) -> PinView | None:
-    """Return the pin of a job that the caller was let see."""
-    row = session.get(JobPin, job_id)
-    if row is None:
-        return None
-    return PinView(job=job_id, by=row.pinned_by, at=row.pinned_at, reason=row.reason)
-
-
 def _required(session: Session, job_id: int) -> PinView:
-    found = find(session, job_id)
+    found = marks.find_pin(session, job_id)
     if found is None:
         raise NotFoundError(f"job {job_id} is not pinned")
     return found
@@ -86,6 +67,7 @@ def _changeable(session: Session, viewer: Viewer, job_id: int) -> Job:
 
 def _note(session: Session, job: Job, move: tuple[str, str], by: By) -> None:
     """Write the audit row, and have the job's day counted again."""
+    marks.touch(session, [job.id])
     session.execute(delete(RetentionDay).where(RetentionDay.day == day_of(job.submitted_at)))
     before, after = move
     row = Audit(

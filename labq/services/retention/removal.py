@@ -20,7 +20,7 @@ from labq.services import logs, results
 from labq.services.archive import rows
 from labq.services.archive.pack import FILE_KINDS
 from labq.services.archive.rows import CONSOLE_NAMES, Scope
-from labq.services.retention import blobs, days, parts
+from labq.services.retention import blobs, days, marks, parts
 from labq.services.retention.blobs import LOG
 from labq.services.retention.days import Candidate, Due
 from labq.services.retention.runs import Hold
@@ -58,6 +58,7 @@ def remove(
     for kind in Kind:
         _take(session, kind, [scopes[job] for job, kinds in gone.items() if kind in kinds], now)
     parts.note_removed(session, gone, now)
+    marks.touch(session, [job for job, kinds in gone.items() if Kind.JOBS not in kinds])
     whole = sum(Kind.JOBS in kinds for kinds in gone.values())
     return Removed(jobs=whole, parts=sum(map(len, gone.values())), bytes=size)
 

@@ -21,7 +21,7 @@ from labq.domain.retention import Kind, Rule
 from labq.services.archive.pack import Blobs
 from labq.services.archive.store import Store
 from labq.services.retention import blobs as doomed
-from labq.services.retention import days, months, parts, policies, removal, runs
+from labq.services.retention import days, marks, months, parts, policies, removal, runs
 from labq.services.retention.bundling import Bundling
 from labq.services.retention.days import CASE_BYTES, DayPlan, Due
 from labq.services.retention.months import Decision, Way
@@ -168,7 +168,7 @@ class _Worker:
             runs.guard(session, self._hold, f"counts {day}")
             plan = days.evaluate(session, self._rules, day, self._today)
             if decision and decision.way is Way.WAIT:
-                months.hold_back(plan, decision.until)
+                months.hold_back(plan, decision.until, self._today)
             days.store(session, plan, self._hold.revision, self._today)
         return plan
 
@@ -181,6 +181,7 @@ class _Worker:
 
     def _do_month(self, month: date) -> Iterator[None]:
         """Archive and remove what is due of a month, and go on to the next one."""
+        self._ground.blobs.check()
         with self._sessions() as session:
             decision = months.decide(session, month, self._today)
             due_days = days.find_due_of(session, month, months.following(month), self._today)
@@ -193,6 +194,7 @@ class _Worker:
         for day in due_days:
             yield from self._remove(day, decision)
             self._count(day, decision)
+            yield
         with self._sessions.begin() as session:
             runs.guard(session, self._hold)
             months.doom_empty(session, month)
@@ -229,7 +231,12 @@ class _Worker:
         with self._sessions() as session:
             plan = days.evaluate(session, self._rules, day, self._today)
         if decision.way is Way.WAIT:
-            months.hold_back(plan, decision.until)
+            months.hold_back(plan, decision.until, self._today)
+        if decision.way is Way.DROP:
+            with self._sessions.begin() as session:
+                runs.guard(session, self._hold)
+                marks.touch_day(session, day)
+            yield
         for batch in _batches(plan.due):
             with self._sessions.begin() as session:
                 runs.guard(session, self._hold, f"removes {day}")

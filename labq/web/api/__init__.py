@@ -1,6 +1,7 @@
 """The JSON API: one file a group of endpoints, all of them in one tuple."""
 
 from labq.web.api import (
+    archive,
     artifacts,
     device_types,
     devices,
@@ -15,6 +16,7 @@ from labq.web.api import (
     ops_database,
     ops_requests,
     ops_sql_log,
+    retention,
     system,
     tokens,
     users,
@@ -27,6 +29,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *job_log.ENDPOINTS,
     *job_results.ENDPOINTS,
     *artifacts.ENDPOINTS,
+    *retention.ENDPOINTS,
+    *archive.ENDPOINTS,
     *events.ENDPOINTS,
     *devices.ENDPOINTS,
     *device_types.ENDPOINTS,

@@ -21,6 +21,7 @@ from labq.web.pages import (
     ops_database,
     ops_tools,
     overview,
+    retention,
     submit,
     tokens,
 )
@@ -39,6 +40,7 @@ PAGES: tuple[Page, ...] = (
     *device_type.PAGES,
     *add_device.PAGES,
     *hosts.PAGES,
+    *retention.PAGES,
     *login.PAGES,
     *tokens.PAGES,
     *ops.PAGES,

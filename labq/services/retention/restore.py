@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,7 +32,7 @@ from labq.services.archive.pack import FILE_KINDS, Blobs, file_member, log_membe
 from labq.services.archive.store import Store
 from labq.services.archive.view import ArchivedJobView, Source
 from labq.services.retention import blobs as doomed
-from labq.services.retention import months, pins
+from labq.services.retention import marks, months, pins
 from labq.services.retention.blobs import LOG, Blob
 from labq.services.transitions import By
 from labq.services.visibility import Viewer
@@ -149,8 +150,8 @@ class Restorer:
         _note_back(session, job.id, content, by)
 
     def _undo(self, content: _Content) -> None:
-        """Remove the files at once, unless the rows came back after all."""
-        with self.sessions.begin() as session:
+        """Remove the files at once, unless the rows came back after all; a dump puts that off."""
+        with suppress(ConflictError), self.sessions.begin() as session:
             doomed.sweep_these(session, self.blobs, set(content.files.values()))
 
 
@@ -225,6 +226,7 @@ def _note_back(session: Session, job_id: int, content: _Content, by: By) -> None
         .values(removed_at=None)
     )
     session.execute(update(ArchivedJob).where(ArchivedJob.job_id == job_id).values(removed_at=None))
+    marks.touch(session, [job_id])
     job = session.get_one(Job, job_id, with_for_update={"key_share": True})
     pins.add(session, job, By(by.actor, by.at, by.reason or "restored from the archive"))
     row = Audit(
