@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from labq import config
 from labq.cli.failures import Failed, Misused, Unreachable
+from labq.config import Settings
 from labq.domain.deadline import Deadline
+from labq.metrics.ledger.process import observed
 from labq.services.database import Role, make_engine, session_factory
 from labq.supervisor import postgres, state
 from labq.supervisor.postgres import Postgres
@@ -44,8 +46,17 @@ def opened() -> Iterator[Session]:
 
 @contextmanager
 def reached() -> Iterator[str]:
-    """Give the URL of the database; one in the state folder that sleeps is woken meanwhile."""
+    """Give the URL of the database; one in the state folder that sleeps is woken meanwhile.
+
+    What the command does there is in the server's ledger afterwards, where LABQ_REDIS_URL is set.
+    """
     settings = config.load()
+    with observed("cli", settings), _found(settings) as url:
+        yield url
+
+
+@contextmanager
+def _found(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return

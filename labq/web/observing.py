@@ -87,6 +87,7 @@ class Observer:
 
     def stop(self) -> None:
         """Carry all that is there, and end the threads."""
+        listening.keep(None)
         self._watcher.stop()
         self._courier.stop()
 
@@ -110,7 +111,7 @@ class Observer:
             return response
         viewer: Viewer = g.get("viewer", ANONYMOUS)
         work.user, work.status = viewer.name, response.status_code
-        work.size = response.calculate_content_length()
+        work.size = _size(response)
         if work.profile:
             text = self._profiler.stop_for(work.id)
             self.ledger.keep_profile(_profile(self.ledger, work, text))
@@ -183,6 +184,14 @@ def _take_parameter(environ: WSGIEnvironment) -> None:
     kept = [(name, value) for name, value in pairs if name != PROFILE_PARAMETER]
     environ[_ASKED] = len(kept) < len(pairs)
     environ["QUERY_STRING"] = urlencode(kept)
+
+
+def _size(response: Response) -> int | None:
+    """Return the length of an answer, without making one at once of what comes in pieces."""
+    told = response.headers.get("Content-Length", type=int)
+    if told is None and isinstance(response.response, list):
+        return sum(map(len, response.response))
+    return told
 
 
 def _profile(ledger: Ledger, work: Request, text: str) -> ProfileRow:

@@ -46,6 +46,14 @@ def test_a_normalised_text_has_no_value_and_keeps_its_names() -> None:
     assert text == "SELECT job_2026_11.id FROM job_2026_11 WHERE name = ? AND n > ?"
 
 
+def test_a_batch_of_any_length_is_one_statement() -> None:
+    def insert(rows: int) -> str:
+        values = ", ".join(f"(%(a__{row})s, %(b__{row})s)" for row in range(rows))
+        return f"INSERT INTO t (a, b) VALUES {values} ON CONFLICT DO NOTHING"
+
+    assert len({statement_of(insert(rows)).id for rows in (1, 2, 100, 5_000)}) == 1
+
+
 def test_a_value_that_was_cut_off_is_left_out_too() -> None:
     assert normalised("UPDATE t SET a = 'geheim' || E'x\\'y") == "UPDATE t SET a = ? || ?"
     assert normalised("UPDATE t SET a = 'gehe") == "UPDATE t SET a = ?"
@@ -84,6 +92,7 @@ def test_values_can_be_bound_again() -> None:
         ("param_1", new_secret()),
         ("param_1", "x" * 200),
         ("names", [new_secret()]),
+        ("param_1", f"labq_{new_secret()}"),
         ("target", {"token": "geheim"}),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from labq.metrics.ledger.work import Tally, Transaction
 
 KEPT_MINUTES = 60
 _LARGEST_CALL = 4 * LONGEST_TEXT
+_READS = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -125,7 +127,6 @@ class StatementCounts:
     rows: int = 0
     raw: str = ""
     parameters: dict[str, masking.Kept] | None = None
-    seal: str = ""
     plan: str = ""
     planned_at: float = 0.0
 
@@ -136,15 +137,16 @@ class StatementCounts:
         self.rows += tally.rows
         if tally.longest > self.longest:
             self.longest, self.longest_at = tally.longest, at
-            self.raw = raw if len(raw) <= _LARGEST_CALL else ""
-            self.parameters, self.seal = masking.kept(tally.parameters), ""
+            # Values of other statements are kept by nobody: nothing is done with them.
+            if _READS.match(raw) and len(raw) <= _LARGEST_CALL:
+                self.raw, self.parameters = raw, masking.kept(tally.parameters)
 
     @property
     def call(self) -> SlowestCall | None:
         """Return the slowest call, when it can be run again."""
         if not self.raw or self.parameters is None:
             return None
-        return SlowestCall(text=self.raw, parameters=self.parameters, seal=self.seal)
+        return SlowestCall(text=self.raw, parameters=self.parameters)
 
     def row(self) -> StatementRow:
         """Return the counts."""

@@ -18,7 +18,7 @@ from labq.metrics.ledger import chores, keys
 from labq.metrics.ledger.ledger import Ledger
 from labq.metrics.ledger.parcels import Post
 
-EVERY_SECONDS = 2.0
+EVERY_SECONDS = 3.0
 HITS_EVERY_SECONDS = 30.0
 REDIS_SECONDS = 0.5
 _LOG = logging.getLogger(__name__)
@@ -27,10 +27,17 @@ _LOG = logging.getLogger(__name__)
 class Courier:
     """Carries what one ledger keeps."""
 
-    def __init__(self, ledger: Ledger, settings: Settings, database: Engine | None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        database: Engine | None,
+        *,
+        makes_plans: bool = True,
+    ) -> None:
         """Hits are stored through `database`; a process without one has none."""
         self._ledger = ledger
-        self._url = settings.report_database
+        self._url = settings.report_database if makes_plans else ""
         self._database = database
         self._post = Post(ledger, settings.secret_key)
         self._reporter = chores.Reporter(settings)
@@ -80,7 +87,7 @@ class Courier:
         except (redis.RedisError, ValueError) as error:
             self._post.note_loss()
             if not self._is_away:
-                _LOG.warning("the ledger stays here until Redis answers: %s", error)
+                _LOG.info("the ledger stays here until Redis answers: %s", error)
             self._is_away = True
             return
         self._is_away = False

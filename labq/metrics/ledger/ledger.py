@@ -125,21 +125,23 @@ class Ledger:
 
     def summary(self) -> Summary:
         """Return all counters."""
-        now = wall()
-        until = self.sql_log_until
+        now, until = wall(), self.sql_log_until
         with self.lock:
-            return Summary(
-                process=self.process,
-                part=self.part,
-                at=moment(now),
-                began_at=moment(self.began_at),
-                requests=self.count,
-                sql_log_until=moment(until) if until > now else None,
-                endpoints=tuple(endpoint.row() for endpoint in self._endpoints.values()),
-                sites=tuple(site.row(now) for site in self._sites.values()),
-                minutes=tuple(self._minutes.rows()),
-                statements=tuple(counts.row() for counts in self.statements.values()),
-            )
+            endpoints, sites = list(self._endpoints.values()), list(self._sites.values())
+            minutes, statements = tuple(self._minutes.rows()), list(self.statements.values())
+        # Nobody waits while the rows are made: a request that ends meanwhile is in some of them.
+        return Summary(
+            process=self.process,
+            part=self.part,
+            at=moment(now),
+            began_at=moment(self.began_at),
+            requests=self.count,
+            sql_log_until=moment(until) if until > now else None,
+            endpoints=tuple(endpoint.row() for endpoint in endpoints),
+            sites=tuple(site.row(now) for site in sites),
+            minutes=minutes,
+            statements=tuple(counts.row() for counts in statements),
+        )
 
     def text_of(self, statement: str) -> str:
         """Return the normalised text of a statement, its id when it has been forgotten."""

@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from labq import statsd
 from labq.metrics.ledger.clock import wall
 from labq.metrics.ledger.ledger import Ledger
-from labq.metrics.ledger.work import REQUEST, OverdueError, Request, Transaction
+from labq.metrics.ledger.work import REQUEST, OverdueError, Transaction
 
 SQL_LOG = "labq.sql"
 _KEY = "labq.transaction"
@@ -30,7 +30,6 @@ _PACKAGE = "labq."
 _BELOW = ("labq.metrics.", "labq.services.")
 # A connection that is kept on after its commit is not at work.
 _LONGEST_COMMIT_SECONDS = 5.0
-_CANCEL_SECONDS = 1.0
 _LOG = logging.getLogger(SQL_LOG)
 
 
@@ -43,15 +42,10 @@ class _Process:
 _PROCESS = _Process()
 
 
-def keep(ledger: Ledger) -> None:
-    """Count what this process does outside of requests, too, in `ledger` from now on."""
+def keep(ledger: Ledger | None) -> None:
+    """Count what this process does outside of requests in `ledger` from now on, None: no more."""
     _PROCESS.ledger = ledger
     attach()
-
-
-def process_ledger() -> Ledger | None:
-    """Return the ledger that `keep` got."""
-    return _PROCESS.ledger
 
 
 def attach() -> None:
@@ -64,7 +58,7 @@ def attach() -> None:
     event.listen(Engine, "handle_error", _fail)
     event.listen(Engine, "commit", _end)
     event.listen(Engine, "rollback", _end)
-    event.listen(Pool, "checkin", _give_back)
+    event.listen(Pool, "checkin", _give_back)  # codespell:ignore checkin
     event.listen(Pool, "invalidate", _lose)
 
 
@@ -105,9 +99,7 @@ def _before(
         return
     request = transaction.request
     if request is not None:
-        with request.canceling:
-            request.check()
-            request.connection = cursor.connection
+        request.enter(cursor.connection)
     transaction.statement_began = time.perf_counter()
 
 
@@ -122,10 +114,10 @@ def _after(
     transaction.note(statement, seconds, rows, parameters)
     _tell(transaction, statement, seconds, rows)
     request = transaction.request
-    if request is not None and not _release(request):
+    if request is not None and not request.leave():
         # A cancellation is still on its way: it must not hit the connection's next user.
         connection.invalidate()
-        request.check()
+        raise request.overdue()
 
 
 def _fail(context: ExceptionContext) -> OverdueError | None:
@@ -142,17 +134,8 @@ def _fail(context: ExceptionContext) -> OverdueError | None:
     request = transaction.request
     if request is None:
         return None
-    _release(request)
+    request.leave()
     return request.overdue() if request.is_overdue else None
-
-
-def _release(request: Request) -> bool:
-    """Say that the request's statement is over; False while somebody cancels it."""
-    if not request.canceling.acquire(timeout=_CANCEL_SECONDS):
-        return False
-    request.connection = None
-    request.canceling.release()
-    return True
 
 
 def _tell(transaction: Transaction, text: str, seconds: float, rows: int) -> None:

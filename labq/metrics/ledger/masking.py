@@ -11,18 +11,20 @@ from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlencode
 
-from labq.services.credentials import is_secret
-
 Kept = tuple[str, str]
 MASKED = "***"
 LONGEST_VALUE = 100
 LONGEST_QUERY = 300
+_LONGEST_READ = 2_000
 _MOST_ELEMENTS = 200
+_MOST_VALUES = 200
 _SECRET_NAME = re.compile(
     r"secret|passw|token|digest|hash|code|credential|cookie|ticket|definition|plan|target|template"
     r"|content|payload|dictionary|private|signature|key",
     re.IGNORECASE,
 )
+# Tokens, digests and keys, whatever they are called.
+_LOOKS_SECRET = re.compile(r"[A-Za-z0-9_+/=-]{32,}")
 _WRITE: Mapping[str, Callable[[str], object]] = {
     "null": lambda _: None,
     "bool": lambda text: text == "True",
@@ -49,9 +51,11 @@ _KINDS: tuple[tuple[type, str, Callable[[object], str]], ...] = (
 
 
 def kept(parameters: object) -> dict[str, Kept] | None:
-    """Return parameters by name, masked; None for a call that has no names or several rows."""
+    """Return parameters by name, masked; None for a call without names or with very many."""
     if not isinstance(parameters, Mapping):
         return None if parameters else {}
+    if len(parameters) > _MOST_VALUES:
+        return None
     return {str(name): _kept(str(name), value) for name, value in parameters.items()}
 
 
@@ -67,7 +71,7 @@ def has_masked(values: Mapping[str, Kept]) -> bool:
 
 def masked_query(query: str) -> str:
     """Return a URL's query with its secrets masked, shortened."""
-    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs = parse_qsl(query[:_LONGEST_READ], keep_blank_values=True)
     return urlencode(
         [(name, MASKED if _is_hidden(name, value) else value) for name, value in pairs], safe="*:"
     )[:LONGEST_QUERY]
@@ -94,7 +98,11 @@ def _kept_list(name: str, values: list[object] | tuple[object, ...]) -> Kept:
 
 def _is_hidden(name: str, value: str) -> bool:
     """Tell whether a text is a secret by its name or look, or too long to be looked at."""
-    return bool(_SECRET_NAME.search(name)) or len(value) > LONGEST_VALUE or is_secret(value)
+    return (
+        bool(_SECRET_NAME.search(name))
+        or len(value) > LONGEST_VALUE
+        or bool(_LOOKS_SECRET.fullmatch(value))
+    )
 
 
 def _bound(kind: str, text: str) -> object:

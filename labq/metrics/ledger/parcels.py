@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -31,9 +32,10 @@ class Parcel(Generic[T]):
     packed: T | None = None
     arrived: T | None = None
 
-    def pack(self, pipeline: Pipeline) -> None:
-        """Add the new rows to what is sent."""
-        rows = tuple(self.rows)
+    def pack(self, pipeline: Pipeline, lock: Lock) -> None:
+        """Add the new rows to what is sent; nobody waits while they are written out."""
+        with lock:
+            rows = tuple(self.rows)
         new = rows
         for number in range(len(rows) - 1, -1, -1):
             if rows[number] is self.arrived:
@@ -68,9 +70,8 @@ class Post:
 
     def pack(self, pipeline: Pipeline, *, is_last: bool) -> None:
         """Add what is new; `is_last` the counters too, however lately they were sent."""
-        with self._ledger.lock:
-            for parcel in self._lists:
-                parcel.pack(pipeline)
+        for parcel in self._lists:
+            parcel.pack(pipeline, self._ledger.lock)
         if is_last or self._is_summary_due():
             self._summary_at, self._work_done = time.monotonic(), self._ledger.work_done
             value = keys.SUMMARY.dump_json(self._sealed(self._ledger.summary()))

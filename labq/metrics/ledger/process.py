@@ -32,9 +32,11 @@ def observed(part: str, settings: Settings) -> Iterator[None]:
     statsd.setup(settings)
     ledger = Ledger(part, bounds_of(settings))
     listening.keep(ledger)
-    courier = Courier(ledger, settings, None)
+    # No connection but the command's own: it may be about to replace the database.
+    courier = Courier(ledger, settings, None, makes_plans=False)
     courier.start()
     try:
         yield
     finally:
+        listening.keep(None)
         courier.stop()

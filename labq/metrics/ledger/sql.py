@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 
 LONGEST_TEXT = 4_000
+_LONGEST_RAW = 16_000
 _MOST_KNOWN = 2_000
+_NEXT_ROW = "), ("
 _BIND = r"%\([^)]*\)s(?:::[A-Z]+(?:\[\])?)?"
 _STEPS = (
     (re.compile(r"\s+"), " "),
@@ -42,8 +44,18 @@ def normalised(text: str) -> str:
 
 def statement_of(text: str) -> Statement:
     """Return the statement that a raw text is a call of."""
-    shape = normalised(text)
+    shape = normalised(_without_rows(text))
     return Statement(hashlib.sha256(shape.encode()).hexdigest()[:16], shape)
+
+
+def _without_rows(text: str) -> str:
+    """Leave out all but the first and last of the rows that a long INSERT has, and cut it."""
+    if len(text) <= _LONGEST_RAW:
+        return text
+    first, last = text.find(_NEXT_ROW), text.rfind(_NEXT_ROW)
+    if first != last:
+        text = text[:first] + text[last:]
+    return text[:_LONGEST_RAW]
 
 
 class Names:
@@ -54,6 +66,8 @@ class Names:
 
     def of(self, text: str) -> Statement:
         """Return the statement of a raw text."""
+        if len(text) > _LONGEST_RAW:
+            return statement_of(text)
         found = self._known.get(text)
         if found is None:
             if len(self._known) >= _MOST_KNOWN:

@@ -96,7 +96,7 @@ def _stop(request: Request) -> None:
     That takes a connection of its own, which may not be answered: the watcher does not wait for it.
     """
     if not request.is_overdue:
-        request.is_overdue = True
+        request.stop()
         _LOG.warning("%s %s is stopped: over %g s", request.method, request.path, request.limit)
     if request.connection is not None and not request.canceling.locked():
         threading.Thread(target=_cancel, args=(request,), name="cancel", daemon=True).start()

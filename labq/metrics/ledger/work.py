@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from psycopg2.extensions import connection
+from psycopg2.extensions import connection as Link  # noqa: N812 - it is a class
 
 from labq.domain.errors import InfrastructureError
 from labq.metrics.ledger.clock import wall
@@ -17,6 +17,10 @@ from labq.metrics.ledger.sql import Names
 
 MOST_CALLS = 60
 """Statements of one piece of work that are kept one by one; all of them are counted."""
+CANCEL_SECONDS = 1.0
+"""How long a thread waits for a cancellation of its statement that is still on its way."""
+GRACE_SECONDS = 2.0
+"""How much longer than its limit a request may take to say that it was stopped."""
 REQUEST: ContextVar[Request | None] = ContextVar("labq.request", default=None)
 """The request that this thread works on."""
 
@@ -107,19 +111,43 @@ class Request(Work):
     cache: Counter[str] = field(default_factory=Counter)
     profile: str = ""
     limit: float = 0.0
+    stopped_at: float = 0.0
     is_overdue: bool = False
     # Held while the statement that runs is canceled, so that the next one is not hit.
     canceling: threading.Lock = field(default_factory=threading.Lock)
-    connection: connection | None = None
+    connection: Link | None = None
 
-    def check(self) -> None:
-        """Raise OverdueError when the request has been stopped."""
-        if self.is_overdue:
+    def enter(self, link: Link) -> None:
+        """Note that a statement begins; raises OverdueError when the request has been stopped."""
+        if not self.canceling.acquire(timeout=CANCEL_SECONDS):
             raise self.overdue()
+        try:
+            if self.is_overdue:
+                raise self.overdue()
+            self.connection = link
+        finally:
+            self.canceling.release()
+
+    def leave(self) -> bool:
+        """Note that the statement is over; False while somebody is still canceling it."""
+        if not self.canceling.acquire(timeout=CANCEL_SECONDS):
+            return False
+        self.connection = None
+        self.canceling.release()
+        return True
+
+    def stop(self) -> None:
+        """Let no other statement begin."""
+        self.stopped_at = self.stopped_at or self.limit
+        self.is_overdue = True
 
     def overdue(self) -> OverdueError:
-        """Return the error of a request that has been stopped."""
-        return OverdueError(f"the request ran over its limit of {self.limit:g} s and was stopped")
+        """Return the error of a request that was stopped; whoever answers it has a moment for that."""
+        self.is_overdue = False
+        self.limit = time.perf_counter() - self.began + GRACE_SECONDS
+        return OverdueError(
+            f"the request ran over its limit of {self.stopped_at:g} s and was stopped"
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,6 @@ MOST_SHOWN = 30
 _FOUND = text("""
     SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements'),
            current_setting('auto_explain.log_min_duration', true),
-           current_setting('shared_preload_libraries'),
            current_setting('track_io_timing')
 """)
 _TOP = text("""
@@ -53,11 +52,11 @@ class ServerStatistics:
 
 def find(session: Session, shorten: Callable[[str], str]) -> ServerStatistics:
     """Return what the server has counted."""
-    has_extension, explain_ms, preloaded, io_timing = session.execute(_FOUND).one()
+    has_extension, explain_ms, io_timing = session.execute(_FOUND).one()
     said, statements = _statements(session, shorten, has_extension=has_extension)
     return ServerStatistics(
         pg_stat_statements=said,
-        auto_explain=_told_of_auto_explain(explain_ms, preloaded),
+        auto_explain=_told_of_auto_explain(explain_ms),
         track_io_timing=io_timing == "on",
         statements=statements,
     )
@@ -92,10 +91,9 @@ def _statements(
     )
 
 
-def _told_of_auto_explain(explain_ms: str | None, preloaded: str) -> str:
+def _told_of_auto_explain(explain_ms: str | None) -> str:
     if explain_ms is None:
         return "absent: the server needs it in shared_preload_libraries"
-    loaded = "present" if "auto_explain" in preloaded else "loaded in this session"
     if explain_ms == "-1":
-        return f"{loaded}, but auto_explain.log_min_duration is -1: nothing is logged"
-    return f"{loaded}: plans of statements over {explain_ms} are in the log of the database server"
+        return "present, but auto_explain.log_min_duration is -1: nothing is logged"
+    return f"present: plans of statements over {explain_ms} are in the database server's log"

@@ -32,7 +32,7 @@ _PRESENT = text("""
       LEFT JOIN pg_class ofindex ON ofindex.oid = i.indrelid
       LEFT JOIN pg_inherits h ON h.inhrelid = c.oid
       LEFT JOIN pg_class parent ON parent.oid = h.inhparent
-     WHERE n.nspname = 'public' AND c.relkind IN ('r', 'm', 'i')
+     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'm', 'i')
      ORDER BY c.relname
 """)
 
