@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import zstandard
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from labq.domain.bounds import event_problems, report_problems
+from labq.domain.bounds import event_problems, is_plain_result, report_problems
 from labq.domain.errors import InvalidInputError, Problem
 from labq.domain.events import Event, EventBatch, LogChunk, Report
 from labq.domain.orders import Order
@@ -175,6 +175,8 @@ def unpack_log(chunk: LogChunk) -> bytes:
 
 
 def _checked(event: Event) -> Event | BadEvent:
+    if is_plain_result(event):
+        return event
     problem = next(event_problems(event), None)
     return BadEvent(dump_event(event).decode(), problem.describe()) if problem else event
 

@@ -30,6 +30,7 @@ class Line:
     """One host; times are monotonic seconds.
 
     `waiting` is read and not looked at, `pending` not yet applied, `applied` the last entry done.
+    `events` counts those that are pending, `is_closing`: one of them closes a run.
     """
 
     host: str
@@ -40,6 +41,8 @@ class Line:
     applied: str = "0-0"
     waiting: deque[Raw] = field(default_factory=deque)
     pending: list[Entry] = field(default_factory=list)
+    events: int = 0
+    is_closing: bool = False
     report: Report | None = None
     touched: set[int] = field(default_factory=set)
     order: str = ""
@@ -57,11 +60,16 @@ class Line:
         """Return when there is something to do, None when there is nothing."""
         moments = []
         if self.pending:
-            pause = CLOSING_PAUSE_SECONDS if closes(self.pending) else PAUSE_SECONDS
-            moments.append(self.applied_at + pause)
+            moments.append(self.applied_at + self._pause_seconds())
         if self.report:
             moments.append(self.judged_at + JUDGE_SECONDS)
         return max(min(moments), self.patience.free_at) if moments else None
+
+    def _pause_seconds(self) -> float:
+        """Return how long what is pending gathers: not at all once it fills a transaction."""
+        if self.events >= MOST_EVENTS:
+            return 0.0
+        return CLOSING_PAUSE_SECONDS if self.is_closing else PAUSE_SECONDS
 
     def is_open(self) -> bool:
         """Tell whether more may be read."""
@@ -79,17 +87,19 @@ class Line:
 
     def look(self) -> None:
         """Parse what waits, so much that no other host has to wait long for its turn."""
-        size, events = 0, count_events(self.pending)
-        while self.waiting and size < MOST_PARSED_BYTES and events < MOST_EVENTS:
+        size = 0
+        while self.waiting and size < MOST_PARSED_BYTES and self.events < MOST_EVENTS:
             raw = self.waiting.popleft()
             entry = parse(raw)
             self.pending.append(entry)
-            size, events = size + raw.size, events + count_events([entry])
+            size += raw.size
+            self.events += count_events([entry])
+            self.is_closing = self.is_closing or closes([entry])
 
     def done(self) -> None:
         """Forget what is applied, and look at what comes next."""
         self.applied = self.pending[-1].id
-        self.pending = []
+        self.pending, self.events, self.is_closing = [], 0, False
         self.look()
 
     def start_over(self) -> None:

@@ -31,6 +31,7 @@ from labq.services import (
     hosts,
     jobs,
     losses,
+    partitions,
     reservations,
     scheduling,
 )
@@ -49,6 +50,8 @@ RETAIN_TASK = "labq.retention"
 MEASURE_TASK = "labq.sizes"
 FIRST_MEASURE_SECONDS = 60.0
 MEASURE_SECONDS = 600.0
+PREPARE_TASK = "labq.partitions"
+PREPARE_SECONDS = 86_400.0
 """How long until it is looked for the first time, and again, whether sizes of tables are due."""
 log = logging.getLogger(__name__)
 
@@ -73,15 +76,18 @@ class Scheduler:
         self._random = SystemRandom()
         self._gather = Deadline.after(0)
         self._measure_at = Deadline.after(FIRST_MEASURE_SECONDS)
+        self._prepare_at = Deadline.after(PREPARE_SECONDS)
 
     def run(self) -> None:
         """Work until the term ends; raises when the database or Redis fails."""
         with self._listening() as ear:
+            self._make_partitions()
             while not self._lead.stop.is_set():
                 self.work(frozenset(Work))
                 self._time_out()
                 self._retain()
                 self._measure()
+                self._prepare()
                 _prove(ear)
                 self._listen(ear, Deadline.after(PASS_SECONDS))
 
@@ -204,6 +210,17 @@ class Scheduler:
             is_due = relation_sizes.is_due(session, _now())
         if is_due:
             queue.send(MEASURE_TASK)
+
+    def _make_partitions(self) -> None:
+        """See that results and logs of new jobs have a place before there are any."""
+        with self._lead.transaction("partitions", is_light=True) as session:
+            partitions.ensure_ahead(session.connection(), _now().date())
+
+    def _prepare(self) -> None:
+        """Have the partitions of the months to come made, once a day."""
+        if self._prepare_at.is_over():
+            self._prepare_at = Deadline.after(PREPARE_SECONDS)
+            queue.send(PREPARE_TASK)
 
     @contextmanager
     def _listening(self) -> Iterator[connection]:

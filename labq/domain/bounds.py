@@ -80,6 +80,28 @@ def near(at: datetime, *, earliest: datetime, latest: datetime) -> datetime:
     return latest if at > latest + MOST_SKEW else at
 
 
+def is_plain_result(event: Event) -> bool:
+    """Tell whether an event is a result of the ordinary kind, which has no problems.
+
+    Nearly all that hosts send is that; the others are looked at by `event_problems`.
+    """
+    return (
+        isinstance(event, ResultReported)
+        and 0 <= event.run <= LARGEST_LONG
+        and 0 <= event.epoch <= LARGEST_INT
+        and 0 <= event.step <= MOST_STEPS
+        and 0 <= event.offset <= LARGEST_LONG
+        and 0 <= event.line <= LARGEST_INT
+        and 0 <= (event.start_line or 0) <= LARGEST_INT
+        and 0 <= (event.end_line or 0) <= LARGEST_INT
+        and event.at.tzinfo is not None
+        and FIRST_YEAR < event.at.year < LAST_YEAR
+        and not event.details
+        and (event.measurement is None or _is_measurement(event.measurement))
+        and _are_plain(event.channel, event.suite, event.case, event.units, event.test_set or "")
+    )
+
+
 def event_problems(event: Event) -> Iterator[Problem]:
     """Yield what keeps an event from being stored, whatever run it is of."""
     yield from _number("run", event.run, LARGEST_LONG)
@@ -143,6 +165,12 @@ def _result_problems(event: ResultReported) -> Iterator[Problem]:
 
 def _is_measurement(value: Decimal) -> bool:
     return value.is_finite() and value.adjusted() < MOST_DIGITS
+
+
+def _are_plain(*texts: str) -> bool:
+    """Tell whether texts are short and of printable ASCII together."""
+    joined = "".join(texts)
+    return len(joined) < MOST_CHANNEL_BYTES and joined.isascii() and joined.isprintable()
 
 
 def _number(where: str, number: int, most: int) -> Iterator[Problem]:

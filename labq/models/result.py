@@ -55,9 +55,9 @@ class TestCase(Base):
     __table_args__ = (
         UniqueConstraint(
             "suite_id",
+            "offset",
             "step",
             "channel",
-            "offset",
             "name",
             "epoch",
             "submitted_on",

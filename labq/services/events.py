@@ -42,14 +42,14 @@ def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) 
             refused.append(Refused(dump_event(event).decode(), str(error)))
             continue
         match _dated(event, open_run, now):
+            case ResultReported() as result:
+                if runs.counts(open_run, result) and results.has_room(open_run.run):
+                    reported.append((open_run.job, result))
             case StepBegan() as began:
                 runs.begin(session, open_run, began, by)
             case StepEnded() as end:
                 one = runs.end(session, open_run, end, by)
                 ended += [one] if one else []
-            case ResultReported() as result:
-                if runs.counts(open_run, result) and results.has_room(open_run.run):
-                    reported.append((open_run.job, result))
             case never:
                 assert_never(never)
     closing.settle(session, ended, by, reported)

@@ -155,8 +155,10 @@ def _following(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
+# Read from the table: what a session remembers of names may be older than the lock it waited for.
 _PRESENT = text(
-    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL"
+    "SELECT relname FROM pg_class"
+    " WHERE relname = ANY (CAST(:names AS text[])) AND pg_table_is_visible(oid)"
 )
 _IS_PENDING = text("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:name)")
 _PARTITIONS = text("""

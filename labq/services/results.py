@@ -5,13 +5,12 @@ Whoever calls holds the rows of the runs, or of jobs without one: nobody else wr
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import bindparam, delete, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from labq.domain.bounds import trimmed
@@ -21,9 +20,17 @@ from labq.domain.verdicts import Verdict
 from labq.models.base import table_of
 from labq.models.job import Job
 from labq.models.partition import day_of
-from labq.models.result import SERVER_STEP, TestCase, TestSuite
+from labq.models.result import SERVER_STEP, TestSuite
 from labq.models.run import Run
-from labq.services import partitions
+from labq.services import columns, partitions
+from labq.services.result_statements import (
+    DELETE_CASES,
+    DELETE_SUITES,
+    FORGET_CASES,
+    FORGET_SUITES,
+    INSERT_CASES,
+    SUPERSEDE,
+)
 
 LAVA_SUITE = "lava"
 JOB_CASE = "job"
@@ -100,36 +107,24 @@ def store(
     """Store what a host reported, as (job, event), and what the server adds; twice is once."""
     if not reported and not own:
         return
-    keys = [_SuiteKey.of(job, event.run, event.suite) for job, event in reported]
-    own_keys = [_SuiteKey.of(one.job, one.run, LAVA_SUITE) for one in own]
-    wanted = {*keys, *own_keys}
-    days = [key.day for key in wanted]
-    partitions.ensure(session.connection(), min(days), max(days))
-    suites = _suites(session, wanted)
-    rows = [
-        {"suite_id": suites[key], "submitted_on": key.day, **_reported(event)}
-        for key, (_, event) in zip(keys, reported, strict=True)
-    ]
-    rows += [
-        {"suite_id": suites[key], "submitted_on": key.day, **_own(one)}
-        for key, one in zip(own_keys, own, strict=True)
-    ]
-    stored = session.execute(_INSERT_CASES, rows)
-    _count(session, Counter((suite, day, verdict) for suite, day, verdict in stored), 1)
+    keys: list[_SuiteKey] = [(job.id, event.run, event.suite) for job, event in reported]
+    keys += [(one.job.id, one.run, LAVA_SUITE) for one in own]
+    jobs = {job.id: job for job, _ in reported} | {one.job.id: one.job for one in own}
+    days = {number: day_of(job.submitted_at) for number, job in jobs.items()}
+    partitions.ensure(session.connection(), min(days.values()), max(days.values()))
+    suites = _suites(session, set(keys), days)
+    cases = [event for _, event in reported]
+    cases += [_as_reported(one) for one in own]
+    values = _columns(cases)
+    values["suites"] = columns.of_numbers([suites[key] for key in keys])
+    values["submitted"] = columns.of_numbers([days[job] for job, _, _ in keys])
+    session.execute(INSERT_CASES, {**values, "days": sorted(set(days.values()))})
 
 
 def supersede(session: Session, job: Job, run: int, step: int) -> None:
     """Delete the results of a run from `step` on: the run goes back and will report them anew."""
-    day = day_of(job.submitted_at)
-    suites = select(TestSuite.id).where(
-        TestSuite.job_id == job.id, TestSuite.run_id == run, TestSuite.submitted_on == day
-    )
-    gone = session.execute(
-        delete(table_of(TestCase))
-        .where(TestCase.submitted_on == day, TestCase.suite_id.in_(suites), TestCase.step >= step)
-        .returning(TestCase.suite_id, TestCase.submitted_on, TestCase.verdict)
-    )
-    _count(session, Counter((suite, day, verdict) for suite, day, verdict in gone), -1)
+    days = [day_of(job.submitted_at)]
+    session.execute(SUPERSEDE, {"job": job.id, "run": run, "step": step, "days": days})
 
 
 def forget(session: Session, runs: Collection[tuple[Job, int]]) -> None:
@@ -141,7 +136,7 @@ def forget(session: Session, runs: Collection[tuple[Job, int]]) -> None:
         "days": [day_of(job.submitted_at) for job, _ in runs],
         "runs": [run for _, run in runs],
     }
-    for statement in (_FORGET_CASES, _FORGET_SUITES):
+    for statement in (FORGET_CASES, FORGET_SUITES):
         session.execute(statement, values)
 
 
@@ -154,150 +149,82 @@ def delete_of(session: Session, jobs: Collection[tuple[int, date]]) -> int:
         return 0
     ids, days = zip(*jobs, strict=True)
     values = {"jobs": list(ids), "days": list(days)}
-    cases = session.execute(_DELETE_CASES, values)
-    session.execute(_DELETE_SUITES, values)
+    cases = session.execute(DELETE_CASES, values)
+    session.execute(DELETE_SUITES, values)
     return int(cases.scalar_one())
 
 
-@dataclass(frozen=True, slots=True)
-class _SuiteKey:
-    """What names a suite, and the day that its rows are filed under."""
-
-    job: int
-    run: int | None
-    name: str
-    day: date
-
-    @classmethod
-    def of(cls, job: Job, run: int | None, name: str) -> _SuiteKey:
-        return cls(job.id, run, name, day_of(job.submitted_at))
-
-
-def _suites(session: Session, wanted: Collection[_SuiteKey]) -> dict[_SuiteKey, int]:
+def _suites(
+    session: Session, wanted: Collection[_SuiteKey], days: Mapping[int, date]
+) -> dict[_SuiteKey, int]:
     """Return the ids of suites, made when new; the caller holds their runs' rows."""
     values = {
-        "jobs": sorted({key.job for key in wanted}),
-        "names": sorted({key.name for key in wanted}),
-        "days": sorted({key.day for key in wanted}),
+        "jobs": list(days),
+        "names": sorted({name for _, _, name in wanted}),
+        "days": sorted(set(days.values())),
     }
     rows = session.execute(_KNOWN_SUITES, values)
-    found = {_SuiteKey(job, run, name, day): suite for job, run, name, day, suite in rows}
+    found = {(job, run, name): suite for job, run, name, suite in rows}
     fresh = [
-        {"job_id": key.job, "run_id": key.run, "name": key.name, "submitted_on": key.day}
-        for key in wanted
-        if key not in found
+        {"job_id": job, "run_id": run, "name": name, "submitted_on": days[job]}
+        for job, run, name in wanted
+        if (job, run, name) not in found
     ]
     if fresh:
         made = session.execute(insert(table_of(TestSuite)).returning(*_SUITE_COLUMNS), fresh)
-        found |= {_SuiteKey(job, run, name, day): suite for job, run, name, day, suite in made}
+        found |= {(job, run, name): suite for job, run, name, suite in made}
     return found
 
 
-def _count(session: Session, changed: Counter[tuple[int, date, Verdict]], sign: int) -> None:
-    """Add to the numbers of suites what was stored of each verdict, or take off what was deleted."""
-    if not changed:
-        return
-    suites = sorted({(suite, day) for suite, day, _ in changed})
-    values: dict[str, object] = {
-        verdict.value: [sign * changed[suite, day, verdict] for suite, day in suites]
-        for verdict in Verdict
-    }
-    ids, days = zip(*suites, strict=True)
-    session.execute(_COUNT, {**values, "suites": list(ids), "days": list(days)})
-
-
-_INSERT_CASES = (
-    insert_or_skip(table_of(TestCase))
-    .on_conflict_do_nothing()
-    .returning(TestCase.suite_id, TestCase.submitted_on, TestCase.verdict)
-)
-_SUITE_COLUMNS = (
-    TestSuite.job_id,
-    TestSuite.run_id,
-    TestSuite.name,
-    TestSuite.submitted_on,
-    TestSuite.id,
-)
+_SuiteKey = tuple[int, int | None, str]
+_SUITE_COLUMNS = (TestSuite.job_id, TestSuite.run_id, TestSuite.name, TestSuite.id)
 _KNOWN_SUITES = select(*_SUITE_COLUMNS).where(
     TestSuite.job_id.in_(bindparam("jobs", expanding=True)),
     TestSuite.name.in_(bindparam("names", expanding=True)),
     TestSuite.submitted_on.in_(bindparam("days", expanding=True)),
 )
-_COUNT = text("""
-UPDATE test_suite AS suite
-   SET passed = suite.passed + changed.passed, failed = suite.failed + changed.failed,
-       skipped = suite.skipped + changed.skipped, unknown = suite.unknown + changed.unknown
-  FROM unnest(
-    CAST(:suites AS bigint[]), CAST(:days AS date[]), CAST(:pass AS integer[]),
-    CAST(:fail AS integer[]), CAST(:skip AS integer[]), CAST(:unknown AS integer[])
-  ) AS changed(suite, day, passed, failed, skipped, unknown)
- WHERE suite.id = changed.suite AND suite.submitted_on = changed.day
-""")
-# The days stand as an array, too, so that no other partitions are looked at.
-_OF_RUNS = """
-  FROM test_suite AS suite
-  JOIN unnest(CAST(:jobs AS bigint[]), CAST(:days AS date[]), CAST(:runs AS bigint[]))
-    AS gone(job, day, run)
-    ON gone.job = suite.job_id AND gone.day = suite.submitted_on AND gone.run = suite.run_id
- WHERE suite.submitted_on = ANY (CAST(:days AS date[]))
-"""
-_OF_JOBS = """
-  FROM test_suite AS suite
-  JOIN unnest(CAST(:jobs AS bigint[]), CAST(:days AS date[])) AS gone(job, day)
-    ON gone.job = suite.job_id AND gone.day = suite.submitted_on
- WHERE suite.submitted_on = ANY (CAST(:days AS date[]))
-"""
-_CASES = """
-WITH found AS (SELECT suite.id, suite.submitted_on {found}), gone AS (
-  DELETE FROM test_case AS one USING found
-   WHERE one.suite_id = found.id AND one.submitted_on = found.submitted_on
-     AND one.submitted_on = ANY (CAST(:days AS date[]))
-  RETURNING 1
-) SELECT count(*) FROM gone
-"""
-_SUITES = """
-WITH found AS (SELECT suite.id, suite.submitted_on {found})
-DELETE FROM test_suite AS one USING found
- WHERE one.id = found.id AND one.submitted_on = found.submitted_on
-   AND one.submitted_on = ANY (CAST(:days AS date[]))
-"""
-_FORGET_CASES, _FORGET_SUITES = (text(one.format(found=_OF_RUNS)) for one in (_CASES, _SUITES))
-_DELETE_CASES, _DELETE_SUITES = (text(one.format(found=_OF_JOBS)) for one in (_CASES, _SUITES))
 
 
-def _reported(event: ResultReported) -> dict[str, object]:
+def _columns(cases: Sequence[ResultReported]) -> dict[str, str]:
+    """Return what is stored of cases, column by column."""
     return {
-        "epoch": event.epoch,
-        "step": event.step,
-        "channel": event.channel,
-        "offset": event.offset,
-        "name": event.case,
-        "verdict": event.verdict,
-        "measurement": event.measurement,
-        "units": event.units,
-        "test_set": event.test_set,
-        "logged_at": event.at,
-        "line": event.line,
-        "start_line": event.start_line,
-        "end_line": event.end_line,
-        "details": trimmed(event.details),
+        "offsets": columns.of_numbers([case.offset for case in cases]),
+        "seconds": columns.of_numbers([case.at.timestamp() for case in cases]),
+        "epochs": columns.of_numbers([case.epoch for case in cases]),
+        "lines": columns.of_numbers_or_nulls([_line(case) for case in cases]),
+        "start_lines": columns.of_numbers_or_nulls([case.start_line for case in cases]),
+        "end_lines": columns.of_numbers_or_nulls([case.end_line for case in cases]),
+        "steps": columns.of_numbers([case.step for case in cases]),
+        "verdicts": columns.of_texts([case.verdict for case in cases]),
+        "channels": columns.of_texts([case.channel for case in cases]),
+        "names": columns.of_texts([case.case for case in cases]),
+        "units": columns.of_texts([case.units for case in cases]),
+        "measurements": columns.of_numbers_or_nulls([case.measurement for case in cases]),
+        "sets": columns.of_texts_or_nulls([case.test_set for case in cases]),
+        "details": columns.of_texts_or_nulls([_json(case.details) for case in cases]),
     }
 
 
-def _own(own: OwnResult) -> dict[str, object]:
-    return {
-        "epoch": own.epoch,
-        "step": SERVER_STEP,
-        "channel": "",
-        "offset": 0,
-        "name": own.case,
-        "verdict": own.verdict,
-        "measurement": None,
-        "units": "",
-        "test_set": None,
-        "logged_at": own.at,
-        "line": None,
-        "start_line": None,
-        "end_line": None,
-        "details": dict(own.details),
-    }
+def _line(case: ResultReported) -> int | None:
+    """Return the log line of a case; those of the server itself stand in none."""
+    return None if case.step == SERVER_STEP else case.line
+
+
+def _json(details: Mapping[str, object]) -> str | None:
+    return json.dumps(trimmed(details)) if details else None
+
+
+def _as_reported(own: OwnResult) -> ResultReported:
+    return ResultReported(
+        run=own.run or 0,
+        epoch=own.epoch,
+        step=SERVER_STEP,
+        at=own.at,
+        channel="",
+        offset=0,
+        line=0,
+        suite=LAVA_SUITE,
+        case=own.case,
+        verdict=own.verdict,
+        details=own.details,
+    )

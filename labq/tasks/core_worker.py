@@ -7,11 +7,17 @@ import socket
 from labq.config import load, require
 from labq.metrics.ledger.process import observe
 from labq.queue import CORE
-from labq.tasks import backfill, notify, retention, sizes
+from labq.tasks import backfill, notify, partitions, retention, sizes
 from labq.tasks.worker import serve
 
 THREADS = 8
-TASKS = (backfill.__name__, notify.__name__, retention.__name__, sizes.__name__)
+TASKS = (
+    backfill.__name__,
+    notify.__name__,
+    partitions.__name__,
+    retention.__name__,
+    sizes.__name__,
+)
 
 
 def main() -> int:

@@ -52,7 +52,7 @@ CREATE TABLE test_case (
   details jsonb DEFAULT '{{}}' NOT NULL,
   CONSTRAINT pk_test_case PRIMARY KEY (id, submitted_on),
   CONSTRAINT uq_test_case_suite_id
-    UNIQUE (suite_id, step, channel, "offset", name, epoch, submitted_on)
+    UNIQUE (suite_id, "offset", step, channel, name, epoch, submitted_on)
 ) PARTITION BY RANGE (submitted_on)
 """
 LOGS = """

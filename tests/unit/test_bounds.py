@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from labq.domain import bounds
 from labq.domain.errors import ErrorType, Failure, InvalidInputError
 from labq.domain.events import EventBatch, LogChunk, ResultReported, StepEnd, StepEnded
 from labq.domain.verdicts import Verdict
+from labq.services import columns
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=3000)
@@ -165,3 +168,50 @@ def test_a_long_failure_is_cut_and_an_event_that_fits_is_not_changed():
     assert next(bounds.event_problems(end))
     assert next(bounds.event_problems(bounds.fitted(end)), None) is None
     assert bounds.fitted(a_result()) == a_result()
+
+
+NUMBERS = st.one_of(
+    st.integers(-1, 3), st.integers(2**31 - 1, 2**31), st.integers(2**63 - 1, 2**63)
+)
+
+
+@given(
+    numbers=st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ("run", "epoch", "step", "offset", "line", "start_line", "end_line"), NUMBERS
+        ),
+    ),
+    texts=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("channel", "suite", "case", "units", "test_set"), st.text())
+    ),
+    at=st.datetimes(timezones=st.sampled_from((None, UTC))),
+    measurement=st.one_of(st.none(), st.decimals()),
+)
+def test_a_result_that_is_not_looked_at_closely_has_no_problems(numbers, texts, at, measurement):
+    event = replace(a_result(), **numbers, **texts, at=at, measurement=measurement)
+    if bounds.is_plain_result(event):
+        assert list(bounds.event_problems(event)) == []
+
+
+def test_an_ordinary_result_is_not_looked_at_closely():
+    assert bounds.is_plain_result(a_result())
+    assert not bounds.is_plain_result(a_result(case="a\0b"))
+    assert not bounds.is_plain_result(a_result(case="x" * 2000))
+    assert not bounds.is_plain_result(replace(a_result(), offset=-1))
+    assert not bounds.is_plain_result(replace(a_result(), at=datetime(1850, 1, 1, tzinfo=UTC)))
+    assert not bounds.is_plain_result(replace(a_result(), measurement=Decimal("NaN")))
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_a_column_of_texts_is_an_array_of_them(values):
+    assert read_array(columns.of_texts(values)) == values
+    assert read_array(columns.of_texts_or_nulls([None, *values])) == [None, *values]
+
+
+def read_array(text):
+    """Return what PostgreSQL reads in an array literal of texts."""
+    found = re.findall(r'"((?:[^"\\]|\\.)*)"|(NULL)', text[1:-1], re.DOTALL)
+    return [
+        None if null else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) for quoted, null in found
+    ]
