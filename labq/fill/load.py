@@ -101,6 +101,7 @@ class Loader:
         self._book.make_shapes()
         stored = log_text.stored(self._book)
         tasks = list(units(self._book, stored))
+        self._say(f"loading {len(tasks)} parts")
         is_empty = found.bases.job == 0
 
         def work(unit: Unit) -> tuple[int, float]:

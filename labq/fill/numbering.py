@@ -15,8 +15,9 @@ def number(story: Story) -> None:
     """Number runs, suites and cases: as many cases in all as the profile says."""
     runs = accumulate(map(story.runs, range(len(story))))
     story.last_run.extend(runs)
-    least = [_suites(story, job) for job in range(len(story))]
-    story.first_suite.extend(accumulate(least, initial=0))
+    suites = [_suites(story, job) for job in range(len(story))]
+    story.first_suite.extend(accumulate(suites, initial=0))
+    least = [_least_cases(story, job, suites[job]) for job in range(len(story))]
     weights = [_weight(story, job) for job in range(len(story))]
     left = story.profile.cases - sum(least)
     more = spread(left, weights) if any(weights) else [0] * len(weights)
@@ -31,12 +32,18 @@ def _suites(story: Story, job: int) -> int:
     return max(0, phase - FIRST_TEST + 1) + (is_over or phase > 0)
 
 
+def _least_cases(story: Story, job: int, suites: int) -> int:
+    """Return how many cases a job has at least; one that tested nothing has no more than these."""
+    phase = story.phase[job]
+    return suites if phase >= FIRST_TEST else story.is_over(job) + max(0, phase)
+
+
 def _weight(story: Story, job: int) -> float:
-    """Return how many cases a job has beside others."""
+    """Return how many cases of tests a job has beside others."""
     phase = story.phase[job]
     suites = RECIPES[story.recipe[job]].suites[: max(0, phase - FIRST_TEST + 1)]
     noise = 0.6 + story.build[job] / 320
-    return sum(suite.weight for suite in suites) * noise + (0.1 if phase > 0 else 0.0)
+    return sum(suite.weight for suite in suites) * noise
 
 
 def _choose_long_log(story: Story) -> int:
