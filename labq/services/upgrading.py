@@ -26,6 +26,7 @@ from labq.services import partitions, turns
 from labq.services.announcer import Announcer
 from labq.services.database import Role, make_engine
 from labq.services.filling import Filling, Turn
+from labq.services.leftovers import drop_leftovers
 from labq.services.restore_marker import refuse_half_restored
 from labq.services.upgrades import Announcement
 
@@ -163,6 +164,8 @@ class Upgrading:
                 announcer.say(f"{revision}: {statement}")
 
         def move() -> None:
+            for name in drop_leftovers(engine):
+                self._say(f"{name} was left half made: dropped, to be made anew")
             try:
                 _run_alembic(self._config, connection, revision)
             except BaseException:

@@ -128,15 +128,20 @@ def test_a_back_fill_rests_while_somebody_waits_for_a_lock_and_says_so(engine: E
     thread = threading.Thread(target=lambda: waiter.cursor().execute("SELECT 1 FROM host"))
     thread.start()
     eventually(lambda: _waiting(engine), "a query that waits")
-    assert Filling(engine, MARK).run(Deadline.after(2)) is Turn.DONE
-    assert _row(engine).rests == "1 queries wait for locks"
+    turns: list[Turn] = []
+    worker = threading.Thread(
+        target=lambda: turns.append(Filling(engine, MARK).run(Deadline.after(100)))
+    )
+    worker.start()
+    eventually(lambda: _row(engine).rests == "1 queries wait for locks", "the rest", 60)
     assert 0 < _row(engine).done < ROWS
     holder.rollback()
     thread.join()
     waiter.close()
-    assert Filling(engine, MARK).run(Deadline.after(60)) is Turn.FINISHED
-    assert (_row(engine).rests, _marks(engine)) == ("", {"x": ROWS})
     holder.close()
+    worker.join()
+    assert turns == [Turn.FINISHED]
+    assert (_row(engine).rests, _marks(engine)) == ("", {"x": ROWS})
 
 
 def _waiting(engine: Engine) -> Any:

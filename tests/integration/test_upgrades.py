@@ -201,7 +201,7 @@ def test_the_command_line_upgrades_tells_drift_and_what_is_under_way(
     assert (done.returncode, json.loads(done.stdout)["drift"]) == (0, []), done.stderr
     site.change("DROP INDEX ix_audit_subject")
     checked = _labq(settings, "check", "--json")
-    assert checked.returncode == 1
+    assert checked.returncode == 1, checked.stderr
     (drift,) = json.loads(checked.stdout)["error"]["drift"]
     assert (drift["kind"], drift["name"]) == ("missing", "index ix_audit_subject")
     site.add(Backfill(name="weigh", done=430, total=1000, rests="9 queries run"))

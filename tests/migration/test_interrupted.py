@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +15,12 @@ from sqlalchemy import Connection, text
 from labq.domain import pace
 from labq.domain.errors import ConflictError
 from labq.migration import backfills, locks
-from labq.services import drift, turns
+from labq.services import drift, schema, turns
 from labq.services.database import Role, make_engine
 from labq.services.upgrading import Wishes
 from tests.lab.waiting import until
 from tests.migration.killing import WEIGH, is_killed_on_the_way, spawn, upgrade
-from tests.migration.revisions import CONTRACT, EXPAND, HEAD, write
+from tests.migration.revisions import CONTRACT, EXPAND, HEAD, configured, write
 
 CASES = 10
 
@@ -112,6 +113,22 @@ def _builders(connection: Connection, what: str = "count(*)") -> Any:
     return connection.scalar(text(f"{query} AND state = 'active' AND wait_event_type = 'Lock'"))
 
 
+def test_what_a_revision_without_steps_left_half_made_is_made_anew_too(
+    database_url: str, tmp_path: Path, connection: Connection
+) -> None:
+    statement = "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_host_address ON host (address)"
+    connection.execute(text(statement))
+    half_made = (
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_host_address'::regclass"
+    )
+    connection.execute(text(half_made))
+    body = f"with op.get_context().autocommit_block():\n    op.execute({statement!r})"
+    write(tmp_path, "9001", body)
+    upgrade(database_url, tmp_path)
+    assert _invalid(connection) == 0
+    assert connection.scalar(text("SELECT to_regclass('ix_host_address') IS NOT NULL")) is True
+
+
 def test_an_upgrade_goes_on_when_its_connection_was_cut(
     database_url: str, folder: Path, connection: Connection
 ) -> None:
@@ -153,6 +170,19 @@ def test_a_lock_that_is_never_to_be_had_is_an_error_that_names_its_holder(
     blocker.close()
     error = connection.scalar(text("SELECT error FROM upgrade WHERE ended_at IS NOT NULL"))
     assert "a long report" in error
+
+
+def test_the_statements_for_a_database_are_shown_and_change_nothing(
+    database_url: str, folder: Path, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(folder)
+    monkeypatch.setattr(schema, "configuration", lambda: config)
+    out = io.StringIO()
+    schema.write_sql(database_url, "head", out)
+    for partition in connection.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'r'")):
+        is_part = partition.startswith("test_case_")
+        assert (f"ON {partition} (weight, id)" in out.getvalue()) is is_part
+    assert connection.scalar(text("SELECT version_num FROM alembic_version")) == HEAD
 
 
 def test_a_second_upgrade_is_refused_and_told_who_does_the_first(
