@@ -158,3 +158,27 @@ def test_a_part_without_a_setting_names_it(part: str, missing: str) -> None:
     )
     assert found.returncode != 0
     assert f"ConfigurationError: {missing} is not set" in found.stderr
+
+
+def test_limits_go_by_the_address_that_a_trusted_proxy_names(settings: Settings) -> None:
+    """A proxy that is not trusted may name whom it wants: all come from this machine."""
+    limits = {"anonymous_rate": "0.001", "cache": "off"}
+    stranger = {"X-Forwarded-For": "198.51.100.7"}
+    with _serving(settings, free_port(), trusted_proxy="127.0.0.1", **limits) as address:
+        jobs = f"{address}/api/v1/jobs"
+        assert [httpx.get(jobs, headers=stranger).status_code for _ in "ab"] == [200, 429]
+        assert httpx.get(jobs, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
+    with _serving(settings, free_port(), **limits) as address:
+        jobs = f"{address}/api/v1/jobs"
+        assert [httpx.get(jobs, headers=stranger).status_code for _ in "ab"] == [200, 200]
+
+
+def test_it_listens_for_what_changes(settings: Settings, site: Site) -> None:
+    listening = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN labq_change'")
+    with _serving(settings, free_port()):
+        limit = time.monotonic() + 30
+        while True:
+            with site.engine.connect() as connection:
+                if connection.scalar(listening):
+                    break
+            assert time.monotonic() < limit
