@@ -39,8 +39,8 @@ class TcpPostgres(Postgres):
         return int(self.settings["port"])
 
     @override
-    def url(self, database: str) -> str:
-        return f"{super().url(database)}&port={self.port}"
+    def url(self, database: str, user: str = USER) -> str:
+        return f"{super().url(database, user)}&port={self.port}"
 
 
 def _prepare(folder: Path) -> TcpPostgres:
@@ -124,7 +124,7 @@ class Production:
         self.postgres.create(DATABASE)
         admin = self.folder / "admin.json"
         subprocess.run(
-            [sys.executable, "-c", FIRST, devices, str(admin)],
+            [sys.executable, "-c", FIRST, devices, str(admin), "1", "1"],
             env=self.environment,
             check=True,
             timeout=START_SECONDS,
