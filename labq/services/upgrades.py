@@ -97,6 +97,13 @@ def withdraw(connection: Connection, holder: str, error: str = "") -> None:
     _tell(connection)
 
 
+def settle(connection: Connection) -> None:
+    """Note that nothing is left to do of an upgrade that was killed; for who has the turn."""
+    if connection.scalar(text("SELECT to_regclass('upgrade')")) is not None:
+        connection.execute(_SETTLE)
+    connection.commit()
+
+
 def _tell(connection: Connection) -> None:
     query = text("SELECT pg_notify(:system, ''), pg_notify(:work, :pairing)")
     values = {"system": CHANNEL, "work": WORK_CHANNEL, "pairing": Work.PAIRING.value}
@@ -119,3 +126,4 @@ _WITHDRAW = text("""
 UPDATE upgrade SET ended_at = clock_timestamp(), until = clock_timestamp(), step = '', error = :error
  WHERE holder = :holder
 """)
+_SETTLE = text("UPDATE upgrade SET ended_at = until, step = '' WHERE ended_at IS NULL")

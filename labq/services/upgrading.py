@@ -22,7 +22,7 @@ from labq.domain.deadline import Deadline, monotonic
 from labq.domain.errors import ConflictError
 from labq.migration.backfills import find_backfill
 from labq.migration.locks import BRIEF_MS, insist, set_timeout
-from labq.services import partitions, turns
+from labq.services import partitions, turns, upgrades
 from labq.services.announcer import Announcer
 from labq.services.database import Role, make_engine
 from labq.services.filling import Filling, Turn
@@ -123,6 +123,8 @@ class Upgrading:
                 with self._announced(engine, connection, steps) as announcer:
                     for script in steps:
                         self._move(engine, connection, script, announcer)
+            else:
+                upgrades.settle(connection)
             _make_partitions(connection)
             return current(connection) or NONE
 
