@@ -6,24 +6,18 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 from xml.etree import ElementTree
 
 import yaml
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
 from typing_extensions import override
 
 from labq.domain.figures import plain_decimal
 from labq.domain.verdicts import Verdict
-from labq.models.job import Job
-from labq.models.partition import submitted_day
-from labq.models.result import TestCase, TestSuite
 
 CSV_COLUMNS = (
     "job",
@@ -79,45 +73,6 @@ class ExportedCase:
         return {**self.details, **logged}
 
 
-def find_cases(session: Session, job: int, suite: str | None = None) -> list[ExportedCase]:
-    """Return the cases of a job's latest run (or of one suite of it) in the order of their suites."""
-    query = select_cases(job).order_by(TestSuite.id, TestCase.id)
-    if suite is not None:
-        query = query.where(TestSuite.name == suite)
-    return [ExportedCase(**row._asdict()) for row in session.execute(query)]
-
-
-def select_cases(job: int) -> Select[*tuple[Any, ...]]:
-    """Return the query for the cases of a job's latest run, as the fields of ExportedCase."""
-    day = select(submitted_day(Job.submitted_at)).where(Job.id == job).scalar_subquery()
-    return (
-        select(
-            TestCase.id,
-            TestSuite.job_id.label("job"),
-            TestSuite.name.label("suite"),
-            TestCase.name,
-            TestCase.verdict,
-            TestCase.logged_at,
-            TestCase.measurement,
-            TestCase.units,
-            TestCase.test_set,
-            TestCase.line,
-            TestCase.start_line,
-            TestCase.end_line,
-            TestCase.details,
-        )
-        .join(
-            TestSuite,
-            (TestSuite.id == TestCase.suite_id) & (TestSuite.submitted_on == TestCase.submitted_on),
-        )
-        .join(
-            Job,
-            (Job.id == TestSuite.job_id) & Job.run_id.is_not_distinct_from(TestSuite.run_id),
-        )
-        .where(Job.id == job, TestSuite.submitted_on == day, TestCase.submitted_on == day)
-    )
-
-
 def case_dict(case: ExportedCase) -> dict[str, object]:
     """Return the case as LAVA exports it: all values are text but the metadata."""
     metadata = case.metadata
@@ -138,23 +93,36 @@ def case_dict(case: ExportedCase) -> dict[str, object]:
     }
 
 
-def as_yaml(cases: Iterable[ExportedCase]) -> str:
-    """Return a YAML list of case dicts."""
-    return yaml.dump([case_dict(case) for case in cases], Dumper=_Dumper, allow_unicode=True)
+def as_yaml(cases: Iterable[ExportedCase]) -> Iterator[str]:
+    """Yield a YAML list of case dicts."""
+    is_empty = True
+    for case in cases:
+        is_empty = False
+        yield yaml.dump([case_dict(case)], Dumper=_Dumper, allow_unicode=True)
+    if is_empty:
+        yield "[]\n"
 
 
-def as_csv(cases: Iterable[ExportedCase]) -> str:
-    """Return comma separated values with a header line; metadata stands as JSON in its column."""
+def as_csv(cases: Iterable[ExportedCase]) -> Iterator[str]:
+    """Yield comma separated values with a header line; metadata stands as JSON in its column."""
     out = io.StringIO()
     writer = csv.DictWriter(out, CSV_COLUMNS, lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(_csv_row(case) for case in cases)
-    return out.getvalue()
+    for case in cases:
+        writer.writerow(_csv_row(case))
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
 
 
-def as_json(cases: Iterable[ExportedCase]) -> str:
-    """Return a JSON list of typed cases, as `/api/v1` shows them."""
-    return json.dumps([typed_dict(case) for case in cases], ensure_ascii=False)
+def as_json(cases: Iterable[ExportedCase]) -> Iterator[str]:
+    """Yield a JSON list of typed cases, as `/api/v1` shows them."""
+    before = "["
+    for case in cases:
+        yield before + json.dumps(typed_dict(case), ensure_ascii=False)
+        before = ", "
+    yield "[]" if before == "[" else "]"
 
 
 def typed_dict(case: ExportedCase) -> dict[str, object]:
@@ -175,34 +143,44 @@ def typed_dict(case: ExportedCase) -> dict[str, object]:
     }
 
 
-def as_junit(cases: Sequence[ExportedCase], *, classname_prefix: str = "") -> str:
-    """Return JUnit XML: a suite for each suite, `classname` is the suite's name."""
-    root = ElementTree.Element("testsuites")
+def as_junit(
+    cases: Iterable[ExportedCase], counts: Mapping[str, Mapping[Verdict, int]]
+) -> Iterator[str]:
+    """Yield JUnit XML: a suite for each suite, `classname` is its name; `counts` are by suite."""
+    yield '<?xml version="1.0" encoding="utf-8"?>\n'
+    ended = "<testsuites />\n"
     for name, group in groupby(cases, key=lambda case: case.suite):
-        root.append(_junit_suite(name, list(group), classname_prefix))
-    ElementTree.indent(root)
-    body = ElementTree.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
+        yield "<testsuites>\n" if ended.startswith("<testsuites") else ""
+        ended = "</testsuites>\n"
+        yield from _junit_suite(name, group, counts[name])
+    yield ended
 
 
-def _junit_suite(name: str, cases: Sequence[ExportedCase], prefix: str) -> ElementTree.Element:
-    verdicts = [case.verdict for case in cases]
+def _junit_suite(
+    name: str, cases: Iterable[ExportedCase], counts: Mapping[Verdict, int]
+) -> Iterator[str]:
+    """Yield a suite, whose numbers come before its cases."""
     suite = ElementTree.Element(
         "testsuite",
         name=_xml(name),
-        tests=str(len(cases)),
-        failures=str(verdicts.count(Verdict.FAIL)),
-        errors=str(verdicts.count(Verdict.UNKNOWN)),
-        skipped=str(verdicts.count(Verdict.SKIP)),
+        tests=str(sum(counts.values())),
+        failures=str(counts.get(Verdict.FAIL, 0)),
+        errors=str(counts.get(Verdict.UNKNOWN, 0)),
+        skipped=str(counts.get(Verdict.SKIP, 0)),
     )
-    suite.extend(_junit_case(case, prefix) for case in cases)
-    return suite
+    opened = ElementTree.tostring(suite, encoding="unicode", short_empty_elements=False)
+    yield f"  {opened.removesuffix('</testsuite>')}\n"
+    for case in cases:
+        element = _junit_case(case)
+        ElementTree.indent(element, level=2)
+        yield f"    {ElementTree.tostring(element, encoding='unicode').rstrip()}\n"
+    yield "  </testsuite>\n"
 
 
-def _junit_case(case: ExportedCase, prefix: str) -> ElementTree.Element:
+def _junit_case(case: ExportedCase) -> ElementTree.Element:
     element = ElementTree.Element(
         "testcase",
-        classname=_xml(prefix + case.suite),
+        classname=_xml(case.suite),
         name=_xml(case.name),
         timestamp=case.logged_at.isoformat(),
     )

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     flashes,
     handover,
     idle,
+    ingest,
     latency,
     light,
     logs,
@@ -22,6 +23,7 @@ from tests.benchmarks import (
     overload,
     ready,
     recovery,
+    retention_drop,
     request_costs,
 )
 from tests.benchmarks.figures import Figure, say
@@ -56,6 +58,8 @@ BENCHMARKS = (
     Benchmark(("step_recovery_seconds",), recovery.measure_step_recovery),
     Benchmark(("cancel_seconds",), recovery.measure_cancel),
     Benchmark(("cache_hit_ms", "request_limit_ms"), request_costs.measure),
+    Benchmark(("ingest_cases_per_second", "ingest_ratio"), ingest.measure),
+    Benchmark(("retention_drop_seconds", "retention_drop_p99_ratio"), retention_drop.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),

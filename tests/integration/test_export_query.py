@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from labq.domain.verdicts import Verdict
 from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
-from labq.services import case_list, export, partitions
+from labq.services import case_list, job_cases, partitions
 from tests.integration.web_site import START, Person, Site
 
 
@@ -34,7 +34,8 @@ def _add_case(site: Site, job: int, run: int | None, suite: str, name: str) -> N
 
 def _names(site: Site, job: int, suite: str | None = None) -> list[tuple[str, str]]:
     with Session(site.engine) as session:
-        return [(case.suite, case.name) for case in export.find_cases(session, job, suite)]
+        suites = job_cases.find_suites(session, job, suite)
+        return [(case.suite, case.name) for case in job_cases.read(session, job, suites)]
 
 
 def test_cases_come_by_suite_in_the_order_they_were_stored(site: Site, ann: Person) -> None:

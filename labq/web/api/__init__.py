@@ -3,6 +3,7 @@
 from labq.web.api import (
     archive,
     artifacts,
+    cases,
     device_types,
     devices,
     enrolments,
@@ -28,6 +29,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *job_changes.ENDPOINTS,
     *job_log.ENDPOINTS,
     *job_results.ENDPOINTS,
+    *cases.ENDPOINTS,
     *artifacts.ENDPOINTS,
     *retention.ENDPOINTS,
     *archive.ENDPOINTS,

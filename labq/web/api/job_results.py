@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from tempfile import SpooledTemporaryFile
 
 from flask import Response, request
 from pydantic import Field
+from werkzeug.wsgi import FileWrapper
 
-from labq.services import export, job_view
+from labq.services import export, job_cases, job_view
 from labq.services.export import ExportedCase
+from labq.services.job_cases import CaseSuite
 from labq.web.endpoint import JSON, YAML, Call, Endpoint
 from labq.web.parsing import Input, Text
 
@@ -29,12 +32,8 @@ _MEDIA: Mapping[Form, str] = {
     Form.CSV: "text/csv",
     Form.JUNIT: "application/xml",
 }
-_WRITERS: Mapping[Form, Callable[[Sequence[ExportedCase]], str]] = {
-    Form.JSON: export.as_json,
-    Form.YAML: export.as_yaml,
-    Form.CSV: export.as_csv,
-    Form.JUNIT: export.as_junit,
-}
+MOST_IN_MEMORY = 1024 * 1024
+"""Bytes of an export; more of them wait in a file until they are sent."""
 
 
 class ResultsQuery(Input):
@@ -48,10 +47,34 @@ def show(call: Call, job: int, query: ResultsQuery) -> Response:
     """Return the results of the latest run."""
     job_view.require(call.session, call.viewer, job)
     form = query.format or _accepted()
-    cases = export.find_cases(call.session, job, query.suite)
+    suites = job_cases.find_suites(call.session, job, query.suite)
+    text = _written(form, suites, job_cases.read(call.session, job, suites))
     kind = _MEDIA[form]
     charset = "" if kind == JSON else "; charset=utf-8"
-    return Response(_WRITERS[form](cases), content_type=kind + charset)
+    return Response(_spooled(text), content_type=kind + charset)
+
+
+def _written(
+    form: Form, suites: Sequence[CaseSuite], cases: Iterator[ExportedCase]
+) -> Iterator[str]:
+    match form:
+        case Form.JSON:
+            return export.as_json(cases)
+        case Form.YAML:
+            return export.as_yaml(cases)
+        case Form.CSV:
+            return export.as_csv(cases)
+        case Form.JUNIT:
+            return export.as_junit(cases, {suite.name: suite.counts for suite in suites})
+
+
+def _spooled(parts: Iterator[str]) -> Iterable[bytes]:
+    """Return an export, written while the transaction is open and sent when it is over."""
+    spool = SpooledTemporaryFile(MOST_IN_MEMORY)  # noqa: SIM115 - closed with the response
+    for part in parts:
+        spool.write(part.encode())
+    spool.seek(0)
+    return FileWrapper(spool)
 
 
 def _accepted() -> Form:

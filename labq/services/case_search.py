@@ -1,0 +1,126 @@
+"""Test cases of all jobs that a viewer sees, found by name or as failures, the newest jobs first.
+
+What no index answers is refused: a search never reads a month to find nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.orm import Session
+
+from labq.domain.errors import InvalidInputError, Problem
+from labq.domain.verdicts import Verdict
+from labq.models.job import Job
+from labq.models.partition import day_of
+from labq.models.result import TestCase, TestSuite
+from labq.services.paging import LARGEST_ID, Page, decode_name, encode_key
+from labq.services.visibility import Viewer, visible_jobs
+
+WINDOW = timedelta(days=14)
+LIMIT = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFilter:
+    """Which cases: of a name, or all that failed; of a suite's name; of jobs submitted since then."""
+
+    name: str | None = None
+    verdict: Verdict | None = None
+    suite: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCase:
+    """A case of some job's latest run."""
+
+    id: int
+    job: int
+    device_type: str
+    suite: str
+    name: str
+    verdict: Verdict
+    submitted_on: date
+    logged_at: datetime
+    measurement: Decimal | None
+    units: str
+
+
+def find_page(
+    session: Session,
+    viewer: Viewer,
+    wanted: CaseFilter,
+    *,
+    now: datetime,
+    after: str | None = None,
+    limit: int = LIMIT,
+) -> Page[FoundCase]:
+    """Return cases of the last WINDOW, or since the moment asked for.
+
+    Raises InvalidInputError for a search that no index answers, and for a page key that is none.
+    """
+    _require_index(wanted)
+    query = _select(viewer, wanted, day_of(wanted.since or now - WINDOW))
+    if after is not None:
+        query = query.where(tuple_(TestCase.submitted_on, TestCase.id) < tuple_(*_decode(after)))
+    newest = query.order_by(TestCase.submitted_on.desc(), TestCase.id.desc()).limit(limit + 1)
+    found = [FoundCase(**row._asdict()) for row in session.execute(newest)]
+    if len(found) <= limit:
+        return Page(tuple(found))
+    last = found[limit - 1]
+    return Page(tuple(found[:limit]), encode_key(f"{last.submitted_on}/{last.id}"))
+
+
+def _require_index(wanted: CaseFilter) -> None:
+    if wanted.name is None and wanted.verdict is not Verdict.FAIL:
+        message = "cases are searched by name, or as those that failed: nothing else is indexed"
+        raise InvalidInputError([Problem("name", message)])
+
+
+def _select(viewer: Viewer, wanted: CaseFilter, since: date) -> Select[*tuple[Any, ...]]:
+    query = (
+        select(
+            TestCase.id,
+            TestSuite.job_id.label("job"),
+            Job.device_type,
+            TestSuite.name.label("suite"),
+            TestCase.name,
+            TestCase.verdict,
+            TestCase.submitted_on,
+            TestCase.logged_at,
+            TestCase.measurement,
+            TestCase.units,
+        )
+        .join(
+            TestSuite,
+            (TestSuite.id == TestCase.suite_id) & (TestSuite.submitted_on == TestCase.submitted_on),
+        )
+        .join(Job, Job.id == TestSuite.job_id)
+        .where(
+            TestCase.submitted_on >= since,
+            TestSuite.submitted_on >= since,
+            Job.run_id.is_not_distinct_from(TestSuite.run_id),
+            visible_jobs(viewer),
+        )
+    )
+    asked = ((TestCase.name, wanted.name), (TestCase.verdict, wanted.verdict))
+    for column, value in (*asked, (TestSuite.name, wanted.suite)):
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
+def _decode(key: str) -> tuple[date, int]:
+    """Return the day and the number in a page key; raises InvalidInputError."""
+    day, _, number = decode_name(key).partition("/")
+    try:
+        if number.isascii() and number.isdigit() and int(number) <= LARGEST_ID:
+            return date.fromisoformat(day), int(number)
+    except ValueError:
+        pass
+    raise InvalidInputError([Problem("after", "not a page key of this list")])
