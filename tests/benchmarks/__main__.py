@@ -23,8 +23,8 @@ from tests.benchmarks import (
     overload,
     ready,
     recovery,
-    retention_drop,
     request_costs,
+    retention_drop,
 )
 from tests.benchmarks.figures import Figure, say
 
