@@ -92,7 +92,7 @@ def share_cases(recipe: Recipe, cases: int, phase: int, *, is_over: bool) -> lis
     """
     reached = recipe.suites[: max(0, phase - FIRST_TEST + 1)]
     least = len(reached) + is_over
-    own = is_over + min(phase, len(OWN_CASES), max(0, cases - least))
+    own = is_over + max(0, min(phase, len(OWN_CASES), cases - least))
     rest = cases - own
     weights = [suite.weight for suite in reached]
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -37,12 +38,12 @@ def test_what_is_spread_adds_up(total: int, weights: list[float]) -> None:
     assert len(shares) == len(weights)
 
 
-@given(st.sampled_from(RECIPES), st.integers(0, 5), st.integers(0, 500), st.booleans())
+@given(st.sampled_from(RECIPES), st.integers(NOBODY, 5), st.integers(0, 500), st.booleans())
 def test_no_suite_is_empty_and_no_case_is_lost(
     recipe: Recipe, phase: int, more: int, is_over: bool
 ) -> None:
     tests = len(recipe.suites[: max(0, phase - FIRST_TEST + 1)])
-    cases = tests + 1 + more if tests else is_over + phase
+    cases = tests + 1 + more if tests else is_over + max(0, phase)
     shared = share_cases(recipe, cases, phase, is_over=is_over)
     assert sum(one.cases for one in shared) == cases
     assert all(one.cases > 0 for one in shared)
@@ -119,7 +120,7 @@ def test_infrastructure_fails_in_bursts() -> None:
 def test_episodes_end_and_come_again() -> None:
     episodes, random = Episodes(1, 50.0, 20.0, 0), Random(1)
     states = [episodes.is_in(0, hour * HOUR, random) for hour in range(24 * 365)]
-    changes = sum(one != other for one, other in zip(states, states[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(states))
     assert 40 < changes < 160
     assert 0.03 < sum(states) / len(states) < 0.4
 
