@@ -75,6 +75,9 @@ def restore(
         _upgrade(url, "head", watcher)
         if options.scrubs:
             scrub.scrub(url, watcher, now)
+        with lead.cursor() as cursor:
+            # Not before: statistics keep values of columns, secret ones too.
+            cursor.execute("ANALYZE")
         count = _restore_files(given, options, watcher)
         current = str(catalog.find_revision(lead))
         _end(lead)
@@ -192,7 +195,6 @@ def _load(url: str, found: Source, options: RestoreOptions, watcher: Watcher) ->
         with links[0].cursor() as cursor:
             # Redis may have gone on since: what it has is read anew.
             cursor.execute("UPDATE leader SET generation = '', until = '-infinity'")
-            cursor.execute("ANALYZE")
 
 
 def _hide_secrets(link: Connection) -> None:
