@@ -135,7 +135,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
     query = _job_query().where(Job.id == job_id, visible_jobs(viewer))
     row = session.execute(query).one_or_none()
     if row is None:
-        raise _gone(session, viewer, job_id)
+        raise gone(session, viewer, job_id)
     job, submitter, device, host, groups = row
     kept = marks.find(session, job_id)
     runs = _runs(session, job_id)
@@ -175,8 +175,8 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
     )
 
 
-def _gone(session: Session, viewer: Viewer, job_id: int) -> NotFoundError:
-    """Return the error for a job that is not there, which may be in the archive."""
+def gone(session: Session, viewer: Viewer, job_id: int) -> NotFoundError:
+    """Return the error for a job that is not there or hidden: it says where it is archived."""
     try:
         found = archive.find_job(session, viewer, job_id)
     except NotFoundError:

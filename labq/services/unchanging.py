@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from labq.domain.states import JobState, RunState
 from labq.models.job import Job
 from labq.models.run import IS_AWAITED, Run, RunLog
-from labq.services.job_view import missing
+from labq.services.job_view import gone
 from labq.services.logs import IS_LOG_OF_RUN
 from labq.services.visibility import Viewer, visible_jobs
 
@@ -47,7 +47,7 @@ def find_seal(session: Session, viewer: Viewer, job_id: int, *, with_log: bool) 
         .group_by(Job.id, _JOB)
     ).one_or_none()
     if row is None:
-        raise missing(job_id)
+        raise gone(session, viewer, job_id)
     if row.state is not JobState.FINISHED or row.is_open:
         return None
     return f"{row.job} {row.runs}"

@@ -12,9 +12,10 @@ import io
 import json
 import struct
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import zstandard
@@ -185,7 +186,8 @@ class BundleReader:
     def members(self, entry: JobEntry) -> Iterator[tuple[Member, BinaryIO]]:
         """Yield a job's members with their bytes; each must be read before the next is asked for.
 
-        A member whose bytes are not those of its digest raises when the next one is asked for.
+        A member whose bytes are not those of its digest raises when it is read as one, or when the
+        next one is asked for.
         """
         known = {member.name: member for member in entry.members}
         with self._unpacked(entry.offset, entry.bytes) as archive:
@@ -193,9 +195,9 @@ class BundleReader:
                 file, member = archive.extractfile(info), known.pop(info.name, None)
                 if file is None or member is None:
                     raise self._damage(entry.offset, f"{info.name!r} is not in the manifest")
-                checked = _Checked(file)
+                checked = _Checked(file, partial(self._check, member, entry.offset))
                 yield member, checked  # type: ignore[misc]  # it is only read
-                self._check(member, checked, entry.offset)
+                checked.finish()
         if known:
             raise self._damage(entry.offset, f"job {entry.id} lacks {', '.join(sorted(known))}")
 
@@ -240,11 +242,9 @@ class BundleReader:
         except (zstandard.ZstdError, tarfile.TarError, EOFError) as error:
             raise self._damage(offset, str(error)) from error
 
-    def _check(self, member: Member, found: _Checked, place: int) -> None:
-        while found.read(_BLOCK):
-            pass
-        if (found.count, found.digest.hexdigest()) != (member.bytes, member.sha256):
-            text = f"{member.name} has {found.count} bytes that are not the {member.bytes} written"
+    def _check(self, member: Member, place: int, size: int, sha256: str) -> None:
+        if (size, sha256) != (member.bytes, member.sha256):
+            text = f"{member.name} has {size} bytes that are not the {member.bytes} written"
             raise self._damage(place, text)
 
     def _damage(self, place: int, text: str) -> DamagedBundleError:
@@ -253,9 +253,10 @@ class BundleReader:
 
 @dataclass(slots=True)
 class _Checked:
-    """Digests what is read of a member."""
+    """Digests what is read of a member; whoever reads all of it at once gets what was written."""
 
     source: Any
+    check: Callable[[int, str], None]
     count: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
 
@@ -263,7 +264,15 @@ class _Checked:
         data: bytes = self.source.read(size)
         self.count += len(data)
         self.digest.update(data)
+        if size < 0:
+            self.check(self.count, self.digest.hexdigest())
         return data
+
+    def finish(self) -> None:
+        """Read what is left, and check all of it."""
+        while self.read(_BLOCK):
+            pass
+        self.check(self.count, self.digest.hexdigest())
 
 
 class _Window(io.RawIOBase):

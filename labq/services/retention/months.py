@@ -72,7 +72,7 @@ def _others(due: Due, today: date) -> tuple[Kind, ...]:
     subject = due.job.subject
     if subject is None:
         return ()
-    days = {
+    days: dict[Kind, int] = {
         kind: age for kind, age in due.rule.days.items() if kind not in (Kind.RESULTS, Kind.JOBS)
     }
     return due_kinds(replace(due.rule, days=days), subject.ended_at, due.job.sizes, today)

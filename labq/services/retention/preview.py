@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import BigInteger, and_, cast, func, select
 from sqlalchemy.orm import Session
 
 from labq.domain.deadline import Deadline
@@ -96,7 +96,9 @@ def _amounts(session: Session, revision: int, today: date) -> dict[int, Sequence
     is_due, is_soon = tally.due_on <= today, and_(tally.due_on > today, tally.due_on <= soon)
     is_later = tally.due_on > soon
     figures = [
-        func.coalesce(func.sum(column).filter(condition), 0).label(f"{name}_{column.key}")
+        cast(func.coalesce(func.sum(column).filter(condition), 0), BigInteger).label(
+            f"{name}_{column.key}"
+        )
         for name, condition in (("due", is_due), ("soon", is_soon), ("later", is_later))
         for column in (tally.jobs, tally.bytes)
     ]

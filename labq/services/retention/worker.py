@@ -99,7 +99,7 @@ class _Heart:
 
 
 class _Worker:
-    """The work of one step; `work` yields between short pieces of it."""
+    """The work of one step; `work` yields after each short piece that need not be done again."""
 
     def __init__(self, ground: Ground, hold: Hold, pace: Pace) -> None:
         self._ground = ground
@@ -189,12 +189,12 @@ class _Worker:
         for day in due_days:
             yield from self._archive(day, decision)
         if decision.way is Way.DROP:
-            self._drop_results(month)
+            self._drop_results(month, due_days)
             yield
         for day in due_days:
             yield from self._remove(day, decision)
             self._count(day, decision)
-            yield
+            self._pace.pause()
         with self._sessions.begin() as session:
             runs.guard(session, self._hold)
             months.doom_empty(session, month)
@@ -210,21 +210,26 @@ class _Worker:
         lacking = parts.lacking(due, pending)
         if wanted := [one for one in lacking if one.rule.is_archived]:
             self._bundling.write(day, wanted)
-        yield
         with self._sessions.begin() as session:
             runs.guard(session, self._hold)
             free = [one for one in lacking if not one.rule.is_archived]
             parts.note(session, free, None, self._hold)
             parts.renew(session, [one.job.id for one in due], self._hold)
-        yield
+        if lacking:
+            yield
+        self._pace.pause()
 
-    def _drop_results(self, month: date) -> None:
+    def _drop_results(self, month: date, due_days: Sequence[date]) -> None:
         with self._sessions.begin() as session:
             runs.guard(session, self._hold, f"drops the results of {month:%Y-%m}")
             months.doom_results(session, month, self._hold.revision, self._ground.clock())
         began = monotonic()
         dropped = months.drop_doomed(self._ground.engine)
         log.info("%s: %d partitions dropped in %.2f s", month, dropped, monotonic() - began)
+        for day in due_days if dropped else ():
+            with self._sessions.begin() as session:
+                runs.guard(session, self._hold)
+                marks.touch_day(session, day)
 
     def _remove(self, day: date, decision: Decision) -> Iterator[None]:
         """Remove what is due of a day, a batch in each transaction, and its files after that."""
@@ -232,18 +237,14 @@ class _Worker:
             plan = days.evaluate(session, self._rules, day, self._today)
         if decision.way is Way.WAIT:
             months.hold_back(plan, decision.until, self._today)
-        if decision.way is Way.DROP:
-            with self._sessions.begin() as session:
-                runs.guard(session, self._hold)
-                marks.touch_day(session, day)
-            yield
         for batch in _batches(plan.due):
             with self._sessions.begin() as session:
                 runs.guard(session, self._hold, f"removes {day}")
                 done = removal.remove(session, self._hold, day, batch, now=self._ground.clock())
                 runs.add(session, self._hold, jobs=done.jobs, parts=done.parts, bytes=done.bytes)
             yield from self._sweep()
-            yield
+            if done.parts:
+                yield
 
 
 def _batches(due: Sequence[Due]) -> Iterator[list[Due]]:
