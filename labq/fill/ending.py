@@ -33,6 +33,9 @@ def choose_waiting(story: Story) -> frozenset[int]:
 
 def end(story: Story, waiting: frozenset[int]) -> None:
     """Let the story end: some jobs still run, devices that nobody may have are out of use."""
+    for job, reserved in enumerate(story.reserved):
+        if reserved >= story.until:
+            _leave_waiting(story, job)
     last = [NOBODY] * len(story.cast.boards)
     for job, board in enumerate(story.device):
         if board != NOBODY:
@@ -48,6 +51,15 @@ def end(story: Story, waiting: frozenset[int]) -> None:
         else:
             is_jammed = story.cast.boards[board].kind in jammed
             story.devices.append(_last_word(job, random.random(), is_jammed=is_jammed))
+
+
+def _leave_waiting(story: Story, job: int) -> None:
+    """Take a job back to waiting: all boards of its type are busy to the end."""
+    story.state[job] = CODE_OF_STATE[JobState.SUBMITTED]
+    story.outcome[job], story.error[job] = CODE_OF_OUTCOME[None], CODE_OF_ERROR[None]
+    story.is_host_fault[job] = False
+    story.device[job] = story.phase[job] = NOBODY
+    story.reserved[job] = story.began[job] = story.ended[job] = NEVER
 
 
 def _choose_running(story: Story, last: list[int]) -> dict[int, None]:

@@ -161,7 +161,7 @@ class _Teller:
         free = self._free
         board = next((one for one in tried if free[one] <= submitted), None)
         if board is None:
-            board = min(tried, key=free.__getitem__)
+            board = min(range(kind.first, kind.first + kind.count), key=free.__getitem__)
         reserved = max(submitted, free[board]) + int((0.05 + self._random.random()) * SECOND)
         return board, reserved
 

@@ -83,7 +83,8 @@ def test_limit_values_make_a_story_too(changes: dict[str, object]) -> None:
 
 
 def test_boards_run_one_job_at_a_time() -> None:
-    story = told()
+    story = told(days=2)
+    assert max(map(int.__sub__, story.reserved, story.submitted)) > HOUR // 6
     free = [0] * len(story.cast.boards)
     for job in sorted(range(len(story)), key=story.reserved.__getitem__):
         board = story.device[job]
