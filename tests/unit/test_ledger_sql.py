@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -73,6 +73,7 @@ def test_values_can_be_bound_again() -> None:
         "at": NOON,
         "day": date(2026, 11, 20),
         "state": "finished",
+        "age": timedelta(days=2, microseconds=5),
         "ids": [3, 4],
         "names": ["a", "b"],
     }

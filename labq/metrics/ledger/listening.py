@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from labq import statsd
 from labq.metrics.ledger.clock import wall
 from labq.metrics.ledger.ledger import Ledger
-from labq.metrics.ledger.work import REQUEST, OverdueError, Transaction
+from labq.metrics.ledger.work import REQUEST, Transaction
 
 SQL_LOG = "labq.sql"
 _KEY = "labq.transaction"
@@ -120,7 +120,7 @@ def _after(
         raise request.overdue()
 
 
-def _fail(context: ExceptionContext) -> OverdueError | None:
+def _fail(context: ExceptionContext) -> Exception | None:
     connection = context.connection
     if connection is None or connection.closed or connection.invalidated:
         return None
@@ -129,7 +129,7 @@ def _fail(context: ExceptionContext) -> OverdueError | None:
         return None
     transaction.has_failed = True
     seconds = time.perf_counter() - transaction.statement_began
-    transaction.note(context.statement, seconds, 0, None)
+    transaction.note(context.statement, seconds, 0, context.parameters)
     _tell(transaction, context.statement, seconds, 0)
     request = transaction.request
     if request is None:

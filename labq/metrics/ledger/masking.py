@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlencode
+
+from psycopg2.extensions import Binary
 
 Kept = tuple[str, str]
 MASKED = "***"
@@ -34,8 +36,17 @@ _WRITE: Mapping[str, Callable[[str], object]] = {
     "text": str,
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
+    "interval": lambda text: timedelta(seconds=float(text)),
     "bytes": lambda _: MASKED.encode(),
+    # What nothing is known of fits any type as a null.
+    "unknown": lambda _: None,
 }
+
+
+def _seconds(value: object) -> str:
+    return str(value.total_seconds()) if isinstance(value, timedelta) else ""
+
+
 # The first that fits counts: a bool is an int, and a datetime a date.
 _KINDS: tuple[tuple[type, str, Callable[[object], str]], ...] = (
     (type(None), "null", lambda _: ""),
@@ -45,15 +56,17 @@ _KINDS: tuple[tuple[type, str, Callable[[object], str]], ...] = (
     (Decimal, "decimal", str),
     (datetime, "datetime", str),
     (date, "date", str),
+    (timedelta, "interval", _seconds),
     (bytes, "bytes", lambda _: MASKED),
     (memoryview, "bytes", lambda _: MASKED),
+    (Binary, "bytes", lambda _: MASKED),
 )
 
 
 def kept(parameters: object) -> dict[str, Kept] | None:
     """Return parameters by name, masked; None for a call without names or with very many."""
     if not isinstance(parameters, Mapping):
-        return None if parameters else {}
+        return None
     if len(parameters) > _MOST_VALUES:
         return None
     return {str(name): _kept(str(name), value) for name, value in parameters.items()}
@@ -83,9 +96,9 @@ def _kept(name: str, value: object) -> Kept:
             return kind, show(value)
     if isinstance(value, list | tuple):
         return _kept_list(name, value)
-    if isinstance(value, str) and not _is_hidden(name, value):
-        return "text", value
-    return "text", MASKED
+    if isinstance(value, str):
+        return "text", MASKED if _is_hidden(name, value) else value
+    return "unknown", MASKED
 
 
 def _kept_list(name: str, values: list[object] | tuple[object, ...]) -> Kept:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from psycopg2.extensions import connection as Link  # noqa: N812 - it is a class
+from sqlalchemy.exc import TimeoutError as TooLateError
 
 from labq.domain.errors import InfrastructureError
 from labq.metrics.ledger.clock import wall
@@ -113,6 +114,7 @@ class Request(Work):
     limit: float = 0.0
     stopped_at: float = 0.0
     is_overdue: bool = False
+    is_told: bool = False
     # Held while the statement that runs is canceled, so that the next one is not hit.
     canceling: threading.Lock = field(default_factory=threading.Lock)
     connection: Link | None = None
@@ -141,13 +143,16 @@ class Request(Work):
         self.stopped_at = self.stopped_at or self.limit
         self.is_overdue = True
 
-    def overdue(self) -> OverdueError:
-        """Return the error of a request that was stopped; whoever answers it has a moment for that."""
+    def overdue(self) -> OverdueError | TooLateError:
+        """Return the error of a request that was stopped; whoever answers it has a moment for that.
+
+        What is stopped after that belongs to the answer, which does without it as without a database.
+        """
+        message = f"the request ran over its limit of {self.stopped_at:g} s and was stopped"
+        is_first, self.is_told = not self.is_told, True
         self.is_overdue = False
         self.limit = time.perf_counter() - self.began + GRACE_SECONDS
-        return OverdueError(
-            f"the request ran over its limit of {self.stopped_at:g} s and was stopped"
-        )
+        return OverdueError(message) if is_first else TooLateError(message)
 
 
 @dataclass(slots=True, eq=False)

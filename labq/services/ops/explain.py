@@ -79,6 +79,8 @@ def explain(url: str, statement: str, values: Mapping[str, object], *, runs: boo
             connection.rollback()
     except DBAPIError as error:
         raise ConflictError(f"cannot be explained now: {_first_line(error)}") from error
+    except (LookupError, TypeError) as error:
+        raise ConflictError(f"the values do not fit the statement: {error!r}") from error
     finally:
         engine.dispose()
     return Plan(text="\n".join(lines)[:LARGEST_PLAN], is_measured=runs)
