@@ -94,13 +94,16 @@ def _start(lab: Production, name: str, statsd_port: int) -> Arm:
     port = free_port()
     told = {"statsd_host": "127.0.0.1", "statsd_port": str(statsd_port)} if name == ON else {}
     pid = lab.start("web", name, web_port=str(port), ops=str(name == ON), **told)
-    client = Client(f"http://127.0.0.1:{port}", lab.token)
-    until(lambda: _answers(client), f"the web process {name} answers")
-    return Arm(client, pid)
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: _answers(url), f"the web process {name} answers")
+    return Arm(Client(url, lab.token), pid)
 
 
-def _answers(client: Client) -> bool:
+def _answers(url: str) -> bool:
+    client = Client(url)
     try:
-        return client.ask("GET", "/api/v1/system/version").status == 200
+        return client.get("/system/version").status == 200
     except OSError:
         return False
+    finally:
+        client.close()
