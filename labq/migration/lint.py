@@ -15,7 +15,7 @@ from labq.migration.backfills import BACKFILLS
 from labq.migration.judges import Phase
 from labq.migration.statements import Statement, split
 
-EXCEPTED_UP_TO = "0011"
+EXCEPTED_UP_TO = "0012"
 """The revisions before the first release: there was no running labq that they could have stopped."""
 _OWN = ("INSERT INTO alembic_version", "UPDATE alembic_version", "CREATE TABLE alembic_version")
 
@@ -32,9 +32,9 @@ class Refusal:
 
 
 def lint(config: Config, excepted_up_to: str = EXCEPTED_UP_TO) -> list[Refusal]:
-    """Return what is wrong with the revisions after `excepted_up_to`."""
+    """Return what is wrong with the revisions after `excepted_up_to`, whose names are numbers."""
     script = ScriptDirectory.from_config(config)
-    found = list(script.iterate_revisions("head", excepted_up_to))
+    found = [each for each in script.walk_revisions() if each.revision > excepted_up_to]
     return [refusal for each in reversed(found) for refusal in _judge(config, each)]
 
 

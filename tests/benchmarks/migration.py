@@ -31,6 +31,8 @@ CASES_PER_SECOND = 1_000
 QUIET_SECONDS = 10.0
 """How long the load runs before the upgrade begins, and after it has ended."""
 LONGEST_SECONDS = 4 * 3600.0
+PROFILES = (("million", 100_000), ("medium", 5_000), ("small", 0))
+"""Those of `labq db fill`, with the fewest jobs for which their lab makes sense."""
 ROOT = Path(__file__).parents[2]
 WEIGH = Batches(
     name="weigh",
@@ -92,14 +94,18 @@ def _lab(folder: Path, cases: int) -> Iterator[Production]:
 
 
 def _is_ready(lab: Production) -> bool:
-    parts = {part["name"]: part["is_well"] for part in lab.health()["parts"]}
+    try:
+        parts = {part["name"]: part["is_well"] for part in lab.health()["parts"]}
+    except OSError:
+        return False
     return bool(parts.get("conductor") and parts.get("host rack"))
 
 
 def _fill(lab: Production, cases: int) -> None:
     say(f"fills the database with {cases} cases")
     jobs = max(100, cases // CASES_OF_A_JOB)
-    sizes = ("--profile", "million", "--jobs", str(jobs), "--cases", str(cases))
+    profile = next(name for name, fewest in PROFILES if jobs >= fewest)
+    sizes = ("--profile", profile, "--jobs", str(jobs), "--cases", str(cases))
     done = lab.cli("db", "fill", *sizes, seconds=LONGEST_SECONDS)
     assert done.returncode == 0, done.stderr
 
