@@ -106,9 +106,11 @@ def test_readers_that_take_all_they_can_do_not_stop_the_conductor(
 ) -> None:
     job = lab.submit()
     lab.settings = roles
-    with ExitStack() as held, ThreadPoolExecutor(READERS + 4) as pool:
-        for _ in range(READERS):
-            link = held.enter_context(closing(psycopg2.connect(roles.web_database)))
+    with ExitStack() as held:
+        pool = held.enter_context(ThreadPoolExecutor(READERS + 4))
+        links = [psycopg2.connect(roles.web_database) for _ in range(READERS)]
+        held.callback(_release, lab)
+        for link in links:
             pool.submit(_hold, link)
         eventually(lambda: _held_up(lab) == READERS, "readers hold all of their connections")
         with pytest.raises(psycopg2.OperationalError, match="too many connections"):
@@ -122,7 +124,6 @@ def test_readers_that_take_all_they_can_do_not_stop_the_conductor(
             eventually(lambda: lab.is_finished(job), "the job ends")
         assert {request.result(20).status_code for request in flood} == {503}
         assert _held_up(lab) == READERS
-        _release(lab)
 
 
 def _hold(link: psycopg2.extensions.connection) -> None:
