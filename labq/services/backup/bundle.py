@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import io
 import os
+import re
 import shutil
 import tarfile
 import threading
@@ -37,6 +38,7 @@ from labq.services.backup.manifest import (
 BLOCK = 256 * 1024
 TAR_BLOCK = tarfile.BLOCKSIZE
 _TAIL = 2 * TAR_BLOCK
+_END = re.compile(rb"(\d{1,19}) (\d{1,19}) ([0-9a-f]{64})\n *")
 _PART = ".part"
 _MOST_MANIFEST = 256 * 1024 * 1024
 # A frame that asks for more memory than this was not written by labq.
@@ -221,9 +223,7 @@ class Bundle:
 
     def _read_end(self) -> tuple[int, int, str]:
         try:
-            text = self._end_bytes()
-            at, length, sha256 = text.decode("ascii").split()
-            found = int(at), int(length), sha256
+            found = _parse_end(self._end_bytes())
         except FileNotFoundError as error:
             raise DamagedBundleError(f"{error.filename}: {error.strerror}") from error
         except (OSError, ValueError, tarfile.TarError) as error:
@@ -298,6 +298,14 @@ def sync_folder(folder: Path) -> None:
 def _end(at: int, manifest: bytes) -> bytes:
     text = f"{at} {len(manifest)} {hashlib.sha256(manifest).hexdigest()}\n"
     return text.ljust(TAR_BLOCK).encode()
+
+
+def _parse_end(text: bytes) -> tuple[int, int, str]:
+    """Return what `_end` wrote; raises ValueError for anything else."""
+    found = _END.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]), int(found[2]), found[3].decode()
 
 
 @contextmanager

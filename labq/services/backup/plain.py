@@ -101,8 +101,8 @@ class PlainDump:
                 self._note(notes, statement, lines)
             if not lines.is_complete:
                 raise lines.error("the file was cut: it has no end of pg_dump's")
-        if not notes.revision:
-            raise lines.error("it has no revision of labq's schema: it is no dump of labq")
+            if not notes.revision:
+                raise lines.error("it has no revision of labq's schema: it is no dump of labq")
         for number, block in enumerate(notes.blocks):
             parent, bound = notes.partitions.get(block.shape.name, (None, None))
             shape = replace(block.shape, parent=parent, bound=bound)
