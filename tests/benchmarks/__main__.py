@@ -19,6 +19,7 @@ from tests.benchmarks import (
     light,
     logs,
     machine,
+    migration,
     observability,
     overhead,
     overload,
@@ -62,6 +63,7 @@ BENCHMARKS = (
     Benchmark(("cache_hit_ms", "request_limit_ms"), request_costs.measure),
     Benchmark(("ingest_cases_per_second", "ingest_ratio"), ingest.measure),
     Benchmark(("retention_drop_seconds", "retention_drop_p99_ratio"), retention_drop.measure),
+    Benchmark(("migration",), migration.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),
