@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     corpus,
+    fill,
     flashes,
     handover,
     idle,
@@ -60,10 +61,11 @@ BENCHMARKS = (
     Benchmark(("failover_seconds",), recovery.measure_failover),
     Benchmark(("step_recovery_seconds",), recovery.measure_step_recovery),
     Benchmark(("cancel_seconds",), recovery.measure_cancel),
+    Benchmark(("fill_minutes",), fill.measure),
     Benchmark(("cache_hit_ms", "request_limit_ms"), request_costs.measure),
+    Benchmark(("migration",), migration.measure),
     Benchmark(("ingest_cases_per_second", "ingest_ratio"), ingest.measure),
     Benchmark(("retention_drop_seconds", "retention_drop_p99_ratio"), retention_drop.measure),
-    Benchmark(("migration",), migration.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),
