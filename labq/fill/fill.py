@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class with a small name
 
+from labq.domain.deadline import Deadline
 from labq.domain.errors import ConfigurationError, ConflictError
 from labq.fill import cast, load, mark, shelf, telling
 from labq.fill.book import Bases, Book
@@ -19,6 +21,8 @@ from labq.fill.story import NOBODY, STATES
 from labq.fill.units import LOADED
 from labq.services import schema
 
+LEAVING_SECONDS = 10.0
+POLL_SECONDS = 0.1
 GENERATOR = 1
 """Raised when the same profile and seed give other data than before."""
 
@@ -129,16 +133,28 @@ def _judge(connection: Connection, *, adds: bool) -> Bases:
 
 
 def _refuse_company(connection: Connection) -> None:
-    """Raise ConflictError when others are at work on the database: they would see half of it."""
+    """Raise ConflictError when others are at work on the database: they would see half of it.
+
+    Those who are about to leave, as the processes of a fill that was killed, are waited for.
+    """
+    deadline = Deadline.after(LEAVING_SECONDS)
+    while names := _others(connection):
+        if deadline.is_over():
+            raise ConflictError(f"the database is in use by {', '.join(names)}: stop that first")
+        time.sleep(POLL_SECONDS)
+
+
+def _others(connection: Connection) -> list[str]:
+    """Return the names of all who are connected to the database beside ourselves."""
     with connection.cursor() as cursor:
+        # What is known of the others is kept for the length of a transaction otherwise.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT DISTINCT application_name FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             " AND backend_type = 'client backend' ORDER BY 1"
         )
-        names = [name or "somebody" for (name,) in cursor.fetchall()]
-    if names:
-        raise ConflictError(f"the database is in use by {', '.join(names)}: stop that first")
+        return [name or "somebody" for (name,) in cursor.fetchall()]
 
 
 def _begin(connection: Connection, book: Book) -> Mark:

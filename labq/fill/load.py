@@ -15,8 +15,6 @@ from pathlib import Path
 import psycopg2
 from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class with a small name
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from typing_extensions import override
 
@@ -34,7 +32,7 @@ from labq.fill.table import Table
 from labq.fill.units import LOADED, NAMED, Unit, units
 from labq.services import partitions, rollups
 from labq.services.credentials import digest, new_secret
-from labq.services.database import DRIVER
+from labq.services.database import Role, make_engine
 from labq.services.tokens import PREFIX
 
 Say = Callable[[str], None]
@@ -160,7 +158,7 @@ def finish(url: str, processes: int, say: Say) -> None:
 
 def recount(url: str) -> None:
     """Count what the pages show without counting."""
-    engine = create_engine(make_url(url).set(drivername=DRIVER))
+    engine = make_engine(url, Role.COMMAND)
     try:
         with Session(engine) as session, session.begin():
             rollups.recount(session)
@@ -182,7 +180,7 @@ def _vacuum(url: str, table: str) -> None:
 
 def _make_partitions(url: str, book: Book) -> None:
     submitted = book.story.submitted
-    engine = create_engine(make_url(url).set(drivername=DRIVER))
+    engine = make_engine(url, Role.COMMAND)
     try:
         with engine.begin() as connection:
             partitions.ensure(connection, stamp(submitted[0]).date(), stamp(submitted[-1]).date())

@@ -345,6 +345,27 @@ def test_a_fill_that_was_killed_can_be_taken_back(
     engine.dispose()
 
 
+def test_a_template_is_filled_once_and_cloned_with_its_logs(
+    database_url: str, postgres: Postgres, tmp_path: Path, tiny: str
+) -> None:
+    template, copy = f"fill_{uuid.uuid4().hex}", f"fill_{uuid.uuid4().hex}"
+    words = ("--profile", tiny, "--template", template)
+    first = fill(database_url, tmp_path, *words)
+    assert fill(database_url, tmp_path, *words) == first
+    other = filling(database_url, tmp_path, *words, "--seed", "2")
+    assert "of another profile, seed or time" in other.communicate(timeout=60)[1]
+    done = subprocess.run(
+        (str(Path(sys.executable).with_name("labq")), "db", "clone", template, copy),
+        env={**os.environ, "LABQ_DATABASE_URL": database_url, "LABQ_STATE": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 0
+    assert _digests(postgres.url(copy))["job"] != "None"
+    packed = list((tmp_path / "clones" / copy).rglob("*.zst"))
+    assert packed
+    assert all(path.stat().st_nlink == 2 for path in packed)
+
+
 def _digests(url: str) -> dict[str, str]:
     """Return what names the content of each table; the secrets of tokens are new each time."""
     engine = make_engine(url, Role.COMMAND)
