@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from labq.domain.errors import ConfigurationError
+
+_TIME = r"((?:[01][0-9]|2[0-3]):[0-5][0-9])"
+_WINDOW = re.compile(f"{_TIME}-{_TIME}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,10 @@ def parse_windows(text: str) -> tuple[Window, ...]:
     """Return the windows in `22:00-05:00,12:00-13:00`; raises ConfigurationError."""
     windows = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
-        begin, _, end = part.partition("-")
-        try:
-            windows.append(Window(time.fromisoformat(begin), time.fromisoformat(end)))
-        except ValueError as error:
-            message = f"{part!r} is no window of the day: write 22:00-05:00"
-            raise ConfigurationError(message) from error
+        found = _WINDOW.fullmatch(part)
+        if found is None:
+            raise ConfigurationError(f"{part!r} is no window of the day: write 22:00-05:00")
+        windows.append(Window(time.fromisoformat(found[1]), time.fromisoformat(found[2])))
     return tuple(windows)
 
 

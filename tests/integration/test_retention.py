@@ -16,7 +16,16 @@ from labq.domain.retention import Kind
 from labq.domain.states import Outcome
 from labq.models.control import Audit
 from labq.services.archive.store import Check, FolderStore
-from labq.services.retention import months, pins, policies, preview, runs
+from labq.services.retention import (
+    days,
+    months,
+    parts,
+    pins,
+    policies,
+    preview,
+    removal,
+    runs,
+)
 from labq.services.retention.policies import PolicyChange
 from labq.services.retention.runs import LostRunError
 from labq.services.transitions import By
@@ -136,6 +145,23 @@ def test_a_job_that_is_pinned_after_it_was_archived_stays(shop: Shop) -> None:
     assert (shop.counts()["job"], len(shop.files())) == (1, 3)
 
 
+def test_a_pin_between_the_look_at_a_day_and_the_removal_is_seen(shop: Shop) -> None:
+    job = shop.old_job(50)
+    shop.policy(days={Kind.JOBS: 20})
+    day = (shop.now - timedelta(days=50)).date()
+    with shop.sessions.begin() as session:
+        hold = runs.take(session, "me", "labq")
+        rules = policies.load_rules(session)
+        due = days.evaluate(session, rules, day, shop.now.date()).due
+        parts.note(session, due, None, hold)
+    assert [one.job.id for one in due] == [job]
+    pin(shop, job)
+    with shop.sessions.begin() as session:
+        runs.guard(session, hold)
+        done = removal.remove(session, hold, day, due, now=shop.now)
+    assert (done.parts, shop.counts()["job"]) == (0, 1)
+
+
 def test_a_log_that_grew_after_it_was_archived_stays_until_it_is_archived_anew(shop: Shop) -> None:
     job = shop.old_job(50)
     shop.policy(days={Kind.LOGS: 20})
@@ -187,8 +213,8 @@ def test_whoever_was_paused_for_too_long_changes_nothing_any_more(shop: Shop) ->
 
 
 def test_a_run_goes_on_where_its_time_ran_out(shop: Shop) -> None:
-    for days in (50, 51, 52):
-        shop.old_job(days)
+    for age in (50, 51, 52):
+        shop.old_job(age)
     shop.policy(days={Kind.JOBS: 20})
     steps = 1
     while not shop.run(f"step-{steps}", seconds=0):
