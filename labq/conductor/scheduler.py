@@ -33,6 +33,7 @@ from labq.services import (
     losses,
     partitions,
     reservations,
+    rollups,
     scheduling,
 )
 from labq.services.ops import relation_sizes
@@ -85,6 +86,7 @@ class Scheduler:
             while not self._lead.stop.is_set():
                 self.work(frozenset(Work))
                 self._time_out()
+                self._fold()
                 self._retain()
                 self._measure()
                 self._prepare()
@@ -193,6 +195,13 @@ class Scheduler:
                 lost_after=self._lost_after,
                 listening_seconds=self._lead.listening_seconds,
             )
+
+    def _fold(self) -> None:
+        """Add what moves of jobs left behind to the counts; a crash leaves it to be done again."""
+        is_behind = True
+        while is_behind:
+            with self._lead.transaction("fold", is_light=True) as session:
+                is_behind = rollups.fold(session) >= rollups.MOST_FOLDED
 
     def _retain(self) -> None:
         """Have a step of retention done if one is due."""

@@ -45,7 +45,10 @@ class Device(Base):
     """
 
     __tablename__ = "device"
-    __table_args__ = (Index("ix_device_device_type_state", "device_type", "state", "health"),)
+    __table_args__ = (
+        Index("ix_device_device_type_state", "device_type", "state", "health"),
+        Index("ix_device_names", "id", postgresql_include=("name",)),
+    )
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(unique=True)
     device_type: Mapped[str] = mapped_column(ForeignKey("device_type.name", ondelete="RESTRICT"))

@@ -12,13 +12,36 @@ from labq.domain.errors import ErrorType
 from labq.domain.states import JobState, Outcome
 from labq.models.base import Base, Json, Key, named
 
+_FILTERED = (
+    "id",
+    "audience_id",
+    "device_type",
+    "state",
+    "outcome",
+    "error_type",
+    "device_id",
+    "host",
+    "submitted_at",
+)
+
 
 def _listed(name: str, *columns: str, where: str | None = None) -> tuple[Index, Index]:
-    """Return the two indexes that a list needs which asks for these columns."""
+    """Return the two indexes that a list needs which asks for these columns.
+
+    They are ordered by `-id`, and lists are too: an index that was not made for a list cannot
+    deliver in its order, so the planner never takes one that it believes to be as good.
+    """
     condition = None if where is None else text(where)
+    order = text("(- id)")
     return (
-        Index(f"ix_job_{name}", *columns, "id", postgresql_where=condition),
-        Index(f"ix_job_{name}_audience", *columns, "audience_id", "id", postgresql_where=condition),
+        Index(f"ix_job_{name}_newest", *columns, order, postgresql_where=condition),
+        Index(
+            f"ix_job_{name}_audience_newest",
+            *columns,
+            "audience_id",
+            order,
+            postgresql_where=condition,
+        ),
     )
 
 
@@ -30,8 +53,8 @@ class Job(Base):
     follow; its state stays what it was. `keeps_console`: the raw bytes of its consoles become
     artifacts.
 
-    A list by any one column finds its rows newest first, for all to see or in one audience: each
-    such column has two indexes that end with `id`, the second one with the audience before it.
+    A list by any one column finds its rows newest first, all of them or those of one audience: each
+    such column has two indexes.
     """
 
     __tablename__ = "job"
@@ -70,7 +93,14 @@ class Job(Base):
         *_listed("device_id", "device_id", where="device_id IS NOT NULL"),
         *_listed("host", "host", where="host IS NOT NULL"),
         *_listed("submitter_id", "submitter_id"),
-        Index("ix_job_audience", "audience_id", "id"),
+        Index("ix_job_audience_newest", "audience_id", text("(- id)")),
+        Index(
+            "ix_job_own",
+            "submitter_id",
+            text("(- id)"),
+            postgresql_include=_FILTERED,
+            postgresql_where=text("audience_id <> 0"),
+        ),
         Index("ix_job_submitted_at", "submitted_at", "id"),
     )
     id: Mapped[Key]
@@ -117,10 +147,19 @@ class JobLabel(Base):
     """
 
     __tablename__ = "job_label"
-    __table_args__ = (Index("ix_job_label_audience", "name", "value", "audience_id", "job_id"),)
+    __table_args__ = (
+        Index(
+            "ix_job_label_newest",
+            "name",
+            "value",
+            "audience_id",
+            text("(- job_id)"),
+            postgresql_include=("job_id",),
+        ),
+        # Not ordered, so that no list by a label takes it.
+        Index("ix_job_label_job", "job_id", postgresql_using="hash"),
+    )
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str] = mapped_column(primary_key=True)
-    job_id: Mapped[int] = mapped_column(
-        ForeignKey("job.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
     audience_id: Mapped[int] = mapped_column(ForeignKey("audience.id", ondelete="RESTRICT"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from labq.models.base import Base, Key
@@ -14,6 +14,7 @@ class User(Base):
     """An account; `password_hash` (argon2) is null when it has tokens only."""
 
     __tablename__ = "user"
+    __table_args__ = (Index("ix_user_names", "id", postgresql_include=("name",)),)
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(unique=True)
     email: Mapped[str] = mapped_column(server_default="")

@@ -135,7 +135,7 @@ def find(session: Session, viewer: Viewer, name: str, *, now: datetime) -> Devic
         raise NotFoundError(f"there is no device {name!r}")
     values = row._asdict()
     template = values.pop("template")
-    jobs = find_jobs(session, viewer, JobFilter(device=name), limit=_RECENT_JOBS)
+    jobs = find_jobs(session, viewer, JobFilter(device=name), limit=_RECENT_JOBS, window=None)
     return DeviceView(
         device=_row(values),
         template=template,

@@ -24,7 +24,16 @@ from labq.jobdef.spec import Audience, JobSpec
 from labq.models.device import Device, DeviceType
 from labq.models.job import Job, JobDefinition
 from labq.models.user import Group
-from labq.services import audiences, deliveries, job_labels, open_runs, results, runs, transitions
+from labq.services import (
+    audiences,
+    deliveries,
+    job_labels,
+    open_runs,
+    results,
+    runs,
+    tally,
+    transitions,
+)
 from labq.services.transitions import By, Work
 from labq.services.visibility import Viewer, visible_jobs
 
@@ -103,6 +112,7 @@ def submit(
         JobDefinition(job_id=job.id, definition=definition, job_metadata=metadata, notify=notify)
     )
     job_labels.store(session, job, metadata)
+    tally.job_submitted(session, job)
     transitions.tell(session, jobs=[job.id], work=[Work.PAIRING])
     return job.id
 

@@ -34,6 +34,7 @@ from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.run import Run, Step
+from labq.services import tally
 
 SYSTEM = "labq"
 WORK_CHANNEL = "labq_work"
@@ -134,17 +135,20 @@ def move_job(session: Session, job: Job, to: JobState, by: By) -> None:
     """Move a job on, but to its end: that is `finish_job`."""
     if to is JobState.FINISHED:
         raise ConflictError(f"job {job.id} ends only with an outcome")
-    _move(session, ("job", job.id), JOB_MOVES, (job.state, to), by=by)
+    before = job.state
+    _move(session, ("job", job.id), JOB_MOVES, (before, to), by=by)
     job.state = to
     if to is JobState.RUNNING:
         job.started_at = by.at
+    tally.job_moved(session, job, before)
 
 
 def finish_job(
     session: Session, job: Job, outcome: Outcome, failure: Failure | None, *, by: By
 ) -> None:
     """End a job with its outcome and the error that explains it."""
-    _move(session, ("job", job.id), JOB_MOVES, (job.state, JobState.FINISHED), by=by)
+    before = job.state
+    _move(session, ("job", job.id), JOB_MOVES, (before, JobState.FINISHED), by=by)
     job.state = JobState.FINISHED
     job.outcome = outcome
     job.waits_again = False
@@ -152,6 +156,7 @@ def finish_job(
     job.started_at = job.started_at or by.at
     if failure:
         job.error_type, job.error_message = failure.type, failure.message
+    tally.job_moved(session, job, before)
 
 
 def move_run(session: Session, run: Run, to: RunState, by: By) -> None:

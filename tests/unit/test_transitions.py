@@ -55,7 +55,13 @@ def _move_job(session: Session, job: Job, to: JobState, by: By) -> None:
 
 
 NOUNS = (
-    Noun(JobState, "state", transitions.JOB_MOVES, lambda s: Job(id=1, state=s), _move_job),
+    Noun(
+        JobState,
+        "state",
+        transitions.JOB_MOVES,
+        lambda s: Job(id=1, state=s, submitted_at=BY.at),
+        _move_job,
+    ),
     Noun(
         RunState,
         "state",
@@ -154,7 +160,7 @@ def test_a_job_ends_only_with_an_outcome() -> None:
 
 
 def test_the_end_of_a_job_keeps_its_error_and_its_times() -> None:
-    job = Job(id=1, state=JobState.SUBMITTED)
+    job = Job(id=1, state=JobState.SUBMITTED, submitted_at=BY.at)
     failure = Failure(type=ErrorType.CANCELED, message="canceled by ann")
     transitions.finish_job(Session(), job, Outcome.CANCELED, failure, by=BY)
     assert (job.outcome, job.error_type) == (Outcome.CANCELED, ErrorType.CANCELED)
