@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from labq.config import Settings
 from labq.domain.errors import ConflictError, InfrastructureError, NotFoundError
 from labq.domain.retention import Kind
+from labq.models.rollup import DayCount
+from labq.services import rollups
 from labq.services.archive import view
 from labq.services.archive.bundle import BundleReader, DamagedBundleError
 from labq.services.archive.store import ObjectStore
@@ -77,6 +80,31 @@ def test_a_restored_job_is_pinned_and_goes_again_once_it_is_not(shop: Shop) -> N
         pins.unpin(session, ROOT, job, By("root", shop.now))
     assert shop.run()
     assert (shop.counts()["job"], len(shop.bundles())) == (0, 1)
+
+
+def test_counts_of_jobs_keep_those_that_went_and_stay_right_when_they_come_back(
+    shop: Shop,
+) -> None:
+    job = shop.old_job(50)
+    with shop.sessions.begin() as session:
+        rollups.recount(session)
+    before = counted(shop)
+    shop.policy(days={Kind.JOBS: 20})
+    assert shop.run()
+    gone = counted(shop)
+    assert (before[0][:2], gone[0][:2], gone[0][2]) == ((1, 0), (1, 1), 540_000)
+    restore(shop, job)
+    assert counted(shop) == before
+
+
+def counted(shop: Shop) -> list[tuple[int, int, int]]:
+    """Return the rows of the day's counts, which must be those that counting gives."""
+    with shop.sessions() as session:
+        assert rollups.check(session) == []
+    with shop.sessions.begin() as session:
+        rollups.fold(session)
+        rows = session.execute(select(DayCount.jobs, DayCount.gone, DayCount.gone_run_ms))
+        return [(row.jobs, row.gone, row.gone_run_ms) for row in rows]
 
 
 def test_what_is_missing_of_a_job_that_is_there_comes_back(shop: Shop) -> None:

@@ -16,7 +16,7 @@ from labq.models.control import Audit
 from labq.models.job import Job
 from labq.models.retention import JobPin
 from labq.models.run import RunPlan
-from labq.services import logs, results
+from labq.services import logs, results, rollups
 from labq.services.archive import rows
 from labq.services.archive.pack import FILE_KINDS
 from labq.services.archive.rows import CONSOLE_NAMES, Scope
@@ -119,6 +119,7 @@ def _take_jobs(session: Session, scopes: Sequence[Scope]) -> None:
     for scope in scopes:
         _delete(session, delete(Audit).where(rows.moves_of(scope)))
     jobs = [scope.job for scope in scopes]
+    rollups.jobs_deleted(session, jobs)
     _delete(session, delete(Job).where(Job.id.in_(jobs)))
 
 

@@ -26,7 +26,7 @@ from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.partition import day_of
 from labq.models.retention import ArchivedJob, ArchivedPart
-from labq.services import partitions
+from labq.services import partitions, rollups
 from labq.services.archive import rows, view
 from labq.services.archive.pack import FILE_KINDS, Blobs, file_member, log_member, member
 from labq.services.archive.store import Store
@@ -227,6 +227,8 @@ def _note_back(session: Session, job_id: int, content: _Content, by: By) -> None
     )
     session.execute(update(ArchivedJob).where(ArchivedJob.job_id == job_id).values(removed_at=None))
     marks.touch(session, [job_id])
+    if Kind.JOBS in content.rows:
+        rollups.jobs_restored(session, [job_id])
     job = session.get_one(Job, job_id, with_for_update={"key_share": True})
     pins.add(session, job, By(by.actor, by.at, by.reason or "restored from the archive"))
     row = Audit(
