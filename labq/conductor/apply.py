@@ -19,7 +19,7 @@ from labq.services.leader import LostLeadershipError
 from labq.services.refusals import Refused
 from labq.streams import BadEvent, dump_event, dump_report
 
-MOST_EVENTS = 1000
+MOST_EVENTS = 2000
 """Of one host in one turn; others have theirs before the next."""
 MOST_SINGLY = 50
 """In one turn, when events have to be applied one by one."""

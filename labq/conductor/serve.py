@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -40,6 +41,9 @@ from labq.services.silence import LOOP, Watch
 RENEW_SECONDS = 1.0
 # Loops hand the interpreter to each other this soon, so that a batch of log never delays an event.
 SWITCH_SECONDS = 0.001
+# Batches of events make thousands of values at once, none of which refer to each other: looking for
+# cycles among them each 700 took a quarter of the time.
+COLLECT_AFTER = (100_000, 20, 20)
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -117,6 +121,8 @@ def main() -> None:
     logging_setup.setup("conductor", settings)
     statsd.setup(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     observe("conductor", settings)
     Watch(settings.conductor_database, LOOP, Role.CONDUCTOR).install()
     conductor = Conductor(settings, make_engine(settings.conductor_database, Role.CONDUCTOR))

@@ -6,7 +6,8 @@ Everything read is a stranger's. One transaction for each host and batch; turns 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 from datetime import UTC, datetime
 
 import redis
@@ -37,6 +38,8 @@ HOSTS_SECONDS = 5.0
 TRIM_SECONDS = 1.0
 BLOCK_SECONDS = 1.0
 LONGEST_REST_SECONDS = 5.0
+APPLIERS = 2
+"""Hosts whose events are applied at the same time."""
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,7 @@ class Uplink:
         self._lines: dict[str, Line] = {}
         self._configs: Mapping[str, ConfigOrder] = {}
         self._listed_at = -HOSTS_SECONDS
+        self._pool = futures.ThreadPoolExecutor(APPLIERS, thread_name_prefix="apply")
 
     def run(self) -> None:
         """Work until the term ends; raises when the database or Redis fails."""
@@ -59,6 +63,7 @@ class Uplink:
                 self._lead.note_hearing(is_hearing=True)
         finally:
             self._lead.note_hearing(is_hearing=False)
+            self._pool.shutdown()
 
     def turn(self) -> None:
         """Wait for something from any host, and do what is due."""
@@ -67,10 +72,24 @@ class Uplink:
             self._lead.stop.wait(BLOCK_SECONDS)
             return
         self._read()
-        for line in self._lines.values():
-            due = line.due_at()
-            if due is not None and due <= monotonic():
-                self._serve_alone(line)
+        now = monotonic()
+        due = [
+            line for line in self._lines.values() if (at := line.due_at()) is not None and at <= now
+        ]
+        for line in self._apply_all(due):
+            if self._attempt(line, self._serve):
+                line.failures = 0
+
+    def _apply_all(self, due: Sequence[Line]) -> list[Line]:
+        """Apply what hosts sent, of a few of them at a time: one computes while another one waits.
+
+        Returns those with which nothing went wrong; what is wrong with all is raised in the end.
+        """
+        if len(due) < 2:
+            return [line for line in due if self._attempt(line, self._apply)]
+        done = [self._pool.submit(self._attempt, line, self._apply) for line in due]
+        futures.wait(done)
+        return [line for line, one in zip(due, done, strict=True) if one.result()]
 
     def _list_hosts(self) -> None:
         """Take up hosts that were added, and see whether Redis still has its data."""
@@ -147,11 +166,13 @@ class Uplink:
                 refusals.note(session, line.host, refused, datetime.now(UTC))
             line.patience.spend(sum(one.entries for one in refused), monotonic())
 
-    def _serve_alone(self, line: Line) -> None:
-        """Serve a host; what goes wrong with it alone is no matter of the others."""
+    def _attempt(self, line: Line, act: Callable[[Line], None]) -> bool:
+        """Do something for a host and tell whether it could be done.
+
+        What goes wrong with one host alone is no matter of the others.
+        """
         try:
-            self._serve(line)
-            line.failures = 0
+            act(line)
         except Exception as error:
             if isinstance(error, LostLeadershipError) or is_outage(error):
                 raise
@@ -159,10 +180,10 @@ class Uplink:
                 log.exception("host %s has to wait", line.host)
             line.failures += 1
             line.patience.rest(min(2.0**line.failures / 10, LONGEST_REST_SECONDS), monotonic())
+            return False
+        return True
 
     def _serve(self, line: Line) -> None:
-        if line.pending:
-            self._apply(line)
         if line.report and monotonic() - line.judged_at >= JUDGE_SECONDS:
             self._judge(line, line.report)
         if monotonic() - line.trimmed_at >= TRIM_SECONDS:
@@ -170,6 +191,8 @@ class Uplink:
 
     def _apply(self, line: Line) -> None:
         """Apply what is pending and confirm it; on an exception all of it stays pending."""
+        if not line.pending:
+            return
         entries, line.applied_at = line.pending, monotonic()
         report = newest_report(entries)
         is_note_due = report is not None and _is_note_due(line, report)

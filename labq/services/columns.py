@@ -16,8 +16,10 @@ def of_numbers(values: Iterable[object]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def of_numbers_or_nulls(values: Iterable[object | None]) -> str:
+def of_numbers_or_nulls(values: Sequence[object | None]) -> str:
     """Return the same where None is null."""
+    if None not in values:
+        return of_numbers(values)
     return of_numbers("NULL" if value is None else value for value in values)
 
 
@@ -34,7 +36,7 @@ def of_texts(values: Sequence[str]) -> str:
 
 def of_texts_or_nulls(values: Sequence[str | None]) -> str:
     """Return the same where None is null."""
-    if not any(value is not None for value in values):
+    if values.count(None) == len(values):
         return of_numbers_or_nulls(values)
     quoted = ("NULL" if value is None else f'"{value.translate(_SPECIAL)}"' for value in values)
     return f"{{{','.join(quoted)}}}"

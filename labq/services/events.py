@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -13,9 +13,9 @@ from labq.domain.bounds import near
 from labq.domain.errors import ConflictError, LabqError, NotFoundError
 from labq.domain.events import Event, ResultReported, StepBegan, StepEnded
 from labq.models.host import Host
-from labq.models.job import Job
-from labq.services import closing, open_runs, results, runs, transitions
+from labq.services import closing, open_runs, runs, transitions
 from labq.services.closing import Ended
+from labq.services.intake import Intake, Reported
 from labq.services.open_runs import OpenRun
 from labq.services.refusals import Refused
 from labq.services.transitions import SYSTEM, By, Work
@@ -30,49 +30,83 @@ def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) 
     """
     if not events:
         return []
-    known = open_runs.load(session, {event.run for event in events}, host=host.name)
-    by = By(SYSTEM, now)
-    refused: list[Refused] = []
-    reported: list[tuple[Job, ResultReported]] = []
-    ended: list[Ended] = []
+    batch = _Batch(
+        session=session,
+        host=host.name,
+        known=open_runs.load(session, {event.run for event in events}, host=host.name),
+        by=By(SYSTEM, now),
+    )
     for event in events:
+        batch.take(event)
+    batch.close()
+    host.sequence += len(events)
+    jobs = sorted({row.job.id for row in batch.known.values()})
+    transitions.tell(session, jobs=jobs, work=[Work.PAIRING] if batch.ended else [])
+    return batch.refused
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """Events of one host while they are applied, its runs locked; `intakes` are by run."""
+
+    session: Session
+    host: str
+    known: Mapping[int, OpenRun]
+    by: By
+    refused: list[Refused] = field(default_factory=list)
+    reported: Reported = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    intakes: dict[int, Intake] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """Apply an event, or refuse it."""
+        intake = self.intakes.get(event.run)
+        if intake and isinstance(event, ResultReported) and intake.takes(event):
+            return
         try:
-            open_run = _find(known, host, event)
+            known = self._find(event)
         except LabqError as error:
-            refused.append(Refused(dump_event(event).decode(), str(error)))
-            continue
-        match _dated(event, open_run, now):
-            case ResultReported() as result:
-                if runs.counts(open_run, result) and results.has_room(open_run.run):
-                    reported.append((open_run.job, result))
-            case StepBegan() as began:
-                runs.begin(session, open_run, began, by)
-            case StepEnded() as end:
-                one = runs.end(session, open_run, end, by)
-                ended += [one] if one else []
+            self.refused.append(Refused(dump_event(event).decode(), str(error)))
+            return
+        self._apply(known, _dated(event, known, self.by.at))
+
+    def close(self) -> None:
+        """Store the results, and what ended runs leave to be done."""
+        for intake in self.intakes.values():
+            intake.close()
+        closing.settle(self.session, self.ended, self.by, self.reported)
+
+    def _apply(self, known: OpenRun, event: Event) -> None:
+        if isinstance(event, ResultReported):
+            if event.run not in self.intakes:
+                self.intakes[event.run] = Intake.of(known, self.by.at, self.reported)
+            self.intakes[event.run].add(event)
+            return
+        if event.run in self.intakes:
+            self.intakes.pop(event.run).close()
+        match event:
+            case StepBegan():
+                runs.begin(self.session, known, event, self.by)
+            case StepEnded():
+                one = runs.end(self.session, known, event, self.by)
+                self.ended += [one] if one else []
             case never:
                 assert_never(never)
-    closing.settle(session, ended, by, reported)
-    host.sequence += len(events)
-    jobs = sorted({row.job.id for row in known.values()})
-    transitions.tell(session, jobs=jobs, work=[Work.PAIRING] if ended else [])
-    return refused
 
-
-def _find(known: Mapping[int, OpenRun], host: Host, event: Event) -> OpenRun:
-    """Return the event's run; raises when it is not one that this host could tell about."""
-    open_run = known.get(event.run)
-    if open_run is None:
-        raise NotFoundError(f"host {host.name} has no run {event.run}")
-    following = event.next if isinstance(event, StepEnded) else None
-    for step in (event.step, event.step if following is None else following):
-        if step not in open_run.steps:
-            raise NotFoundError(f"run {event.run} has no step {step}")
-    if event.epoch > open_run.run.epoch:
-        raise ConflictError(
-            f"run {event.run} is at epoch {open_run.run.epoch}, the event at {event.epoch}"
-        )
-    return open_run
+    def _find(self, event: Event) -> OpenRun:
+        """Return the event's run; raises when it is not one that this host could tell about."""
+        known = self.known.get(event.run)
+        if known is None:
+            raise NotFoundError(f"host {self.host} has no run {event.run}")
+        following = event.next if isinstance(event, StepEnded) else None
+        for step in (event.step, event.step if following is None else following):
+            if step not in known.steps:
+                raise NotFoundError(f"run {event.run} has no step {step}")
+        if event.epoch > known.run.epoch:
+            raise ConflictError(
+                f"run {event.run} is at epoch {known.run.epoch}, the event at {event.epoch}"
+            )
+        return known
 
 
 def _dated(event: Event, open_run: OpenRun, now: datetime) -> Event:

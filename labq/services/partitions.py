@@ -79,7 +79,7 @@ def months(connection: Connection) -> list[Partition]:
 def drop_month(connection: Connection, table: str, month: date) -> None:
     """Drop the rows of `table` of all jobs submitted in a month, for ever.
 
-    The connection must not be in a transaction: first the partition is detached, which waits for
+    The connection must not be in a transaction and commits each statement from now on: first the partition is detached, which waits for
     those who read it now and keeps nobody waiting, then it is dropped. Called again it goes on
     where it was interrupted. Raises NotFoundError, ConflictError when readers do not end in time.
     """
@@ -92,6 +92,7 @@ def drop_month(connection: Connection, table: str, month: date) -> None:
         _patiently(commands, table, name)
     finally:
         commands.execute(text("RESET lock_timeout"))
+        commands.commit()
 
 
 def _patiently(connection: Connection, table: str, name: str) -> None:

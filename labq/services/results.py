@@ -88,15 +88,17 @@ def validate_result(job: Job, run: int | None, failure: Failure, *, at: datetime
     )
 
 
-def has_room(run: Run) -> bool:
-    """Count one more result of a run; when there are too many, note that as the run's error."""
-    run.results += 1
-    if run.results <= MOST_RESULTS:
-        return True
-    if run.error_type is None:
+def room_of(run: Run) -> int:
+    """Return how many more results of a run are kept."""
+    return MOST_RESULTS - run.results
+
+
+def count(run: Run, reported: int) -> None:
+    """Count further results of a run; when there are too many, note that as the run's error."""
+    run.results += reported
+    if run.results > MOST_RESULTS and run.error_type is None:
         run.error_type = ErrorType.TEST
         run.error_message = f"more than {MOST_RESULTS} results: the others are not kept"
-    return False
 
 
 def store(
@@ -107,11 +109,12 @@ def store(
     """Store what a host reported, as (job, event), and what the server adds; twice is once."""
     if not reported and not own:
         return
-    keys: list[_SuiteKey] = [(job.id, event.run, event.suite) for job, event in reported]
+    of_run = {event.run: job for job, event in reported}
+    numbers = {run: job.id for run, job in of_run.items()}
+    keys: list[_SuiteKey] = [(numbers[event.run], event.run, event.suite) for _, event in reported]
     keys += [(one.job.id, one.run, LAVA_SUITE) for one in own]
-    jobs = {job.id: job for job, _ in reported} | {one.job.id: one.job for one in own}
+    jobs = {job.id: job for job in of_run.values()} | {one.job.id: one.job for one in own}
     days = {number: day_of(job.submitted_at) for number, job in jobs.items()}
-    partitions.ensure(session.connection(), min(days.values()), max(days.values()))
     suites = _suites(session, set(keys), days)
     cases = [event for _, event in reported]
     cases += [_as_reported(one) for one in own]
@@ -158,11 +161,9 @@ def _suites(
     session: Session, wanted: Collection[_SuiteKey], days: Mapping[int, date]
 ) -> dict[_SuiteKey, int]:
     """Return the ids of suites, made when new; the caller holds their runs' rows."""
-    values = {
-        "jobs": list(days),
-        "names": sorted({name for _, _, name in wanted}),
-        "days": sorted(set(days.values())),
-    }
+    filed = sorted(set(days.values()))
+    names = sorted({name for _, _, name in wanted})
+    values = {"jobs": list(days), "names": names, "days": filed}
     rows = session.execute(_KNOWN_SUITES, values)
     found = {(job, run, name): suite for job, run, name, suite in rows}
     fresh = [
@@ -171,6 +172,8 @@ def _suites(
         if (job, run, name) not in found
     ]
     if fresh:
+        # Where a suite is known there are the partitions, too.
+        partitions.ensure(session.connection(), filed[0], filed[-1])
         made = session.execute(insert(table_of(TestSuite)).returning(*_SUITE_COLUMNS), fresh)
         found |= {(job, run, name): suite for job, run, name, suite in made}
     return found

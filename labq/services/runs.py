@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType, Failure, NotFoundError
-from labq.domain.events import ResultReported, StepBegan, StepEnd, StepEnded
+from labq.domain.events import StepBegan, StepEnd, StepEnded
 from labq.domain.states import DeviceState, JobState, RunState, StepState
 from labq.models.run import Step
 from labq.services import closing, deliveries, results, transitions
@@ -60,14 +60,6 @@ def end(session: Session, known: OpenRun, event: StepEnded, by: By) -> Ended | N
         run.error_type, run.error_message = failure.type, failure.message
         run.is_host_fault = event.host_fault
     return closing.close(session, known, by, fault) if is_closing else None
-
-
-def counts(known: OpenRun, event: ResultReported) -> bool:
-    """Tell whether a result is one of the run as it is now; others are in the log only.
-
-    A run that the server has given up takes none: its job ended without them.
-    """
-    return known.run.state is not RunState.ENDED and event.epoch == known.run.epoch
 
 
 def go_back(session: Session, known: OpenRun, to: int, by: By) -> None:

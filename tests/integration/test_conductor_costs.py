@@ -62,12 +62,12 @@ def test_events_cost_as_much_for_many_runs_as_for_one(
     results = [result(run, BOOT, "login") for run in runs]
     statements.clear()
     applier.store(0, [Entry("1-1", ReceivedBatch(1, (*events, *results)))], None)
-    assert len(statements) <= 14
+    assert len(statements) <= 15
     statements.clear()
     rest = [event for run in runs for event in whole_run(run)[2:]]
     first = len(events) + len(results) + 1
     applier.store(first - 1, [Entry("1-2", ReceivedBatch(first, tuple(rest)))], None)
-    assert len(statements) <= 16
+    assert len(statements) <= 17
     assert all(bare_lab.run_by_id(run).ended_at for run in runs)
 
 

@@ -72,6 +72,7 @@ def test_a_dropped_month_is_gone_and_others_stay(engine: Engine) -> None:
     _write_two_months(engine)
     with engine.connect() as connection:
         partitions.drop_month(connection, "run_log", OLD)
+        partitions.drop_month(connection, "test_suite", OLD)
     with engine.connect() as connection:
         assert _runs(connection) == [2]
         names = [one.name for one in partitions.months(connection)]
