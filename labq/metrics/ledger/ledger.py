@@ -99,9 +99,13 @@ class Ledger:
             self._endpoint(row.endpoint).add(row)
             self.hits[row.at.date(), row.endpoint] += 1
             self._add_statements(request)
-        statsd.timing(f"web.{row.endpoint}", row.ms)
-        statsd.timing(f"web_cpu.{row.endpoint}", row.cpu_ms)
-        statsd.timing(f"web_db.{row.endpoint}", row.query_ms)
+        statsd.timings(
+            {
+                f"web.{row.endpoint}": row.ms,
+                f"web_cpu.{row.endpoint}": row.cpu_ms,
+                f"web_db.{row.endpoint}": row.query_ms,
+            }
+        )
         return row
 
     def end_transaction(self, transaction: Transaction) -> None:
