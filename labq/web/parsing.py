@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar, get_origin
 
 from flask import request
@@ -33,7 +34,13 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
+Moment = Annotated[datetime, AfterValidator(_aware)]
+"""One without a zone is UTC."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=100)]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 

@@ -8,9 +8,8 @@ from labq.domain.verdicts import Verdict
 from labq.services import case_search
 from labq.services.case_search import CaseFilter, FoundCase
 from labq.services.paging import Page
-from labq.web.api.jobs import Moment
 from labq.web.endpoint import Call, Endpoint
-from labq.web.parsing import PageQuery, Text
+from labq.web.parsing import Moment, PageQuery, Text
 
 
 class CaseQuery(PageQuery):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
-
 from flask import Response
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from labq.domain.states import JobState, Outcome
 from labq.services import job_list, job_texts, job_view
@@ -14,14 +11,7 @@ from labq.services.job_list import ME, JobFilter, JobRow
 from labq.services.job_view import JobView
 from labq.services.paging import Page
 from labq.web.endpoint import JSON, TEXT, YAML, Call, Endpoint
-from labq.web.parsing import PageQuery, Text
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_aware)]
+from labq.web.parsing import Moment, PageQuery, Text
 
 
 class JobQuery(PageQuery):
