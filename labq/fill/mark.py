@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class with a small name
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - as above
 
 from labq.fill.book import Bases
 from labq.fill.lab_rows import PEOPLE
@@ -117,7 +118,7 @@ def number_on(connection: Connection) -> None:
             )
 
 
-def _highest(cursor: object, table: str) -> int:
-    cursor.execute(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # type: ignore[attr-defined]  # noqa: S608
-    ((found,),) = cursor.fetchall()  # type: ignore[attr-defined]
+def _highest(cursor: Cursor, table: str) -> int:
+    cursor.execute(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608 - our own names
+    ((found,),) = cursor.fetchall()
     return int(found)
