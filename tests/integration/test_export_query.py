@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
 from sqlalchemy.orm import Session
 
 from labq.domain.verdicts import Verdict
 from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
-from labq.services import case_list, job_cases, partitions
+from labq.services import case_list, job_cases, partitions, results
+from labq.web.api import job_results
+from tests.integration.conductor_lab import TEST, result
 from tests.integration.web_site import START, Person, Site
 
 
@@ -74,3 +80,34 @@ def test_a_list_of_cases_goes_on_after_its_page_and_filters(site: Site, ann: Per
     assert rest.next is None
     assert [case.name for case in failed.items] == ["second"]
     assert [case.name for case in more.items] == ["third"]
+
+
+def test_a_large_export_is_whole_whatever_its_form(
+    site: Site, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cases of one suite and of several small ones come in parts, and wait in a file."""
+    monkeypatch.setattr(job_cases, "CHUNK", 7)
+    monkeypatch.setattr(job_results, "MOST_IN_MEMORY", 500)
+    job, run = site.finished_job(ann, site.device())
+    with Session(site.engine) as session, session.begin():
+        row = session.get_one(Job, job)
+        cases = [result(run, TEST, f"case-{place}", place) for place in range(40)]
+        few = [replace(result(run, TEST, f"few-{n}", n), suite=f"s{n // 2}") for n in range(9)]
+        results.store(session, [(row, case) for case in (*cases, *few)])
+    expected = {"first", "second", *(case.case for case in (*cases, *few))}
+    with site.get(f"/jobs/{job}/results") as answer:
+        found = [case["name"] for case in answer.json]
+    assert (len(found), set(found)) == (51, expected)
+    with site.get(f"/jobs/{job}/results?format=junit") as answer:
+        root = ElementTree.fromstring(answer.text)
+    assert [int(suite.attrib["tests"]) for suite in root] == [len(suite) for suite in root]
+    assert {case.attrib["name"] for case in root.iter("testcase")} == expected
+    with Session(site.engine) as session:
+        names, after = [], None
+        while True:
+            page = case_list.find_page(session, job, after=after, limit=4)
+            names += [case.name for case in page.items]
+            after = page.next
+            if after is None:
+                break
+    assert names == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from enum import StrEnum
 from tempfile import SpooledTemporaryFile
 
@@ -68,12 +69,18 @@ def _written(
             return export.as_junit(cases, {suite.name: suite.counts for suite in suites})
 
 
-def _spooled(parts: Iterator[str]) -> Iterable[bytes]:
+def _spooled(parts: Iterator[str]) -> bytes | Iterable[bytes]:
     """Return an export, written while the transaction is open and sent when it is over."""
-    spool = SpooledTemporaryFile(MOST_IN_MEMORY)  # noqa: SIM115 - closed with the response
-    for part in parts:
-        spool.write(part.encode())
-    spool.seek(0)
+    with ExitStack() as stack:
+        spool = stack.enter_context(SpooledTemporaryFile(MOST_IN_MEMORY))
+        for part in parts:
+            spool.write(part.encode())
+        size = spool.tell()
+        spool.seek(0)
+        if size <= MOST_IN_MEMORY:
+            return spool.read()
+        stack.pop_all()
+    # It is closed with the response.
     return FileWrapper(spool)
 
 
