@@ -30,7 +30,9 @@ def error_message(book: Book, job: int) -> str:
     if error is ErrorType.CANCELED:
         return f"canceled by {story.cast.users[story.submitter[job]]}"
     if error is ErrorType.INFRASTRUCTURE:
-        return infrastructure_message(book, job, story.device[job], story.phase[job])
+        is_host_fault = bool(story.is_host_fault[job])
+        device, phase = story.device[job], story.phase[job]
+        return infrastructure_message(book, device, phase, is_host_fault=is_host_fault)
     if error is ErrorType.JOB and story.device[job] == NOBODY:
         return "Invalid job data: ['actions[0].deploy.to: no such method on this device']"
     return _MESSAGES[error].format(suite=book.recipe(job).suites[-1].name)
@@ -44,16 +46,15 @@ _MESSAGES = {
 }
 
 
-def infrastructure_message(book: Book, job: int, device: int, phase: int) -> str:
+def infrastructure_message(book: Book, device: int, phase: int, *, is_host_fault: bool) -> str:
     """Return why a run on this device failed that was not the job's fault."""
     cast = book.story.cast
-    host = cast.hosts[cast.boards[device].host]
-    if book.story.is_host_fault[job]:
+    board = cast.boards[device]
+    host = cast.hosts[board.host]
+    if is_host_fault:
         return f"host {host} was stopped"
     text = _INFRASTRUCTURE.get(phase, "the console of {device} was lost")
-    return text.format(
-        storage="https://storage.example.org", host=host, device=cast.boards[device].name
-    )
+    return text.format(storage="https://storage.example.org", host=host, device=board.name)
 
 
 def _jobs(book: Book, jobs: range) -> Iterator[str]:

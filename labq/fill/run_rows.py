@@ -81,11 +81,17 @@ def _earlier_run(book: Book, job: int, earlier: Earlier) -> str:
         moment(earlier.began),
         moment(earlier.ended),
         ErrorType.INFRASTRUCTURE,
-        infrastructure_message(book, job, earlier.device, earlier.phase),
+        _earlier_message(book, earlier),
         flag(earlier.is_host_fault),
         "0",
     )
     return "\t".join(fields)
+
+
+def _earlier_message(book: Book, earlier: Earlier) -> str:
+    return infrastructure_message(
+        book, earlier.device, earlier.phase, is_host_fault=earlier.is_host_fault
+    )
 
 
 def _order(reserved: int) -> str:
@@ -114,13 +120,15 @@ def _steps(book: Book, jobs: range) -> Iterator[str]:
         heads = [_step_head(step) for step in book.shape(job).steps]
         for earlier in earlier_runs(book, job):
             run = book.run(job) - book.story.runs(job) + earlier.number
-            message = infrastructure_message(book, job, earlier.device, earlier.phase)
-            failure = f"{ErrorType.INFRASTRUCTURE}\t{message}"
+            failure = f"{ErrorType.INFRASTRUCTURE}\t{_earlier_message(book, earlier)}"
             times = course_of(earlier, len(heads))
-            yield from _step_rows(run, heads, times, failure)
+            yield from _step_rows(run, heads, times, (failure, 1))
         error = ERRORS[book.story.error[job]]
         failure = f"{error}\t{error_message(book, job)}"
-        yield from _step_rows(book.run(job), heads, course(book, job), failure)
+        # What collects after a cancel belongs to a higher epoch.
+        last_epoch = 2 if error is ErrorType.CANCELED else 1
+        times = course(book, job)
+        yield from _step_rows(book.run(job), heads, times, (failure, last_epoch))
 
 
 def _step_head(step: PlanStep) -> str:
@@ -129,13 +137,18 @@ def _step_head(step: PlanStep) -> str:
     )
 
 
-def _step_rows(run: int, heads: list[str], times: list[StepTime], failure: str) -> Iterator[str]:
-    for head, time in zip(heads, times, strict=True):
-        begins = "1\t1" if time.began else "0\t0"
-        ending = failure if time.state is StepState.FAILED else f"{NULL}\t"
-        yield (
-            f"{run}\t{head}\t{time.state}\t{begins}\t{moment(time.began)}\t{moment(time.ended)}\t{ending}"
-        )
+def _step_rows(
+    run: int, heads: list[str], times: list[StepTime], ending: tuple[str, int]
+) -> Iterator[str]:
+    """Yield the steps of a run; `ending` is its failure, and the epoch of its last step."""
+    failure, last_epoch = ending
+    last = len(heads) - 1
+    for at, (head, time) in enumerate(zip(heads, times, strict=True)):
+        epoch = last_epoch if at == last else 1
+        begins = f"{epoch}\t1" if time.began else "0\t0"
+        error = failure if time.state is StepState.FAILED else f"{NULL}\t"
+        span = f"{moment(time.began)}\t{moment(time.ended)}"
+        yield f"{run}\t{head}\t{time.state}\t{begins}\t{span}\t{error}"
 
 
 def _reservations(book: Book, jobs: range) -> Iterator[str]:

@@ -223,6 +223,15 @@ def test_moments_of_a_job_follow_each_other(lab: Lab) -> None:
     assert lab.rows(wrong) == []
 
 
+def test_a_cancel_raises_the_epoch(lab: Lab) -> None:
+    epochs = """
+      SELECT DISTINCT run.error_type = 'Canceled', run.epoch, step.epoch
+        FROM run JOIN step ON run_id = run.id
+       WHERE kind = 'collect' AND step.began_at IS NOT NULL AND run.error_type IS NOT NULL
+    """
+    assert sorted(lab.rows(epochs)) == [(False, 1, 1), (True, 2, 2)]
+
+
 def test_definitions_are_jobs_that_labq_takes(lab: Lab) -> None:
     query = """
       SELECT job.id, name, device_type, priority, tags, definition, metadata
