@@ -73,6 +73,14 @@ def is_kept(profile: str, seed: int = 1) -> bool:
     return _newest(_name(profile, seed)) is not None
 
 
+def _migrations() -> dict[str, str]:
+    """Return what names the content of each migration."""
+    folder = Path(str(schema.configuration().get_main_option("script_location"))) / "versions"
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.py")
+    }
+
+
 @contextmanager
 def _kept(profile: str, seed: int) -> Iterator[Path]:
     """Give the folder of the data that is kept, held against others until the block is left."""
@@ -82,7 +90,11 @@ def _kept(profile: str, seed: int) -> Iterator[Path]:
     with (place / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         entry = _newest(name)
-        yield entry or _make(name, profile, seed)
+        if entry is None:
+            entry = _make(name, profile, seed)
+        else:
+            _bring_up_to_date(entry)
+        yield entry
 
 
 def _place() -> Path:
@@ -90,11 +102,8 @@ def _place() -> Path:
 
 
 def _name(profile: str, seed: int) -> str:
-    """Return what names the data whatever its day: all that it depends on."""
+    """Return what names the data whatever its day and its schema."""
     found = hashlib.sha256(f"{GENERATOR}{profiles.read(profile).model_dump_json()}".encode())
-    folder = Path(str(schema.configuration().get_main_option("script_location")))
-    for path in sorted((folder / "versions").glob("*.py")):
-        found.update(path.read_bytes())
     return f"{Path(profile).stem}-{seed}-{found.hexdigest()[:12]}"
 
 
@@ -102,9 +111,26 @@ def _newest(name: str) -> Path | None:
     now = datetime.now(UTC)
     for entry in sorted(_place().glob(f"{name}@*"), reverse=True):
         until = datetime.strptime(entry.name.rpartition("@")[2], "%Y%m%d").replace(tzinfo=UTC)
-        if now - until <= MOST_AGE and (entry / FACTS).exists():
+        if now - until <= MOST_AGE and _made_by(entry).items() <= _migrations().items():
             return entry
     return None
+
+
+def _made_by(entry: Path) -> Mapping[str, str]:
+    """Return the migrations that made the schema of what is kept, as `_migrations` does."""
+    facts = json.loads((entry / FACTS).read_text())
+    made: dict[str, str] = facts["migrations"]
+    return made
+
+
+def _bring_up_to_date(entry: Path) -> None:
+    """Migrate what is kept when there are more migrations than made it."""
+    if _made_by(entry) == _migrations():
+        return
+    with _serving(entry, {}) as found:
+        schema.upgrade(found.url)
+    facts = {**found.facts, "migrations": _migrations()}
+    (entry / FACTS).write_text(json.dumps(facts))
 
 
 def _make(name: str, profile: str, seed: int) -> Path:
@@ -117,7 +143,7 @@ def _make(name: str, profile: str, seed: int) -> Path:
     with programs.running(server.argv, server.folder, server.is_ready):
         server.create(DATABASE)
         facts = fill(server.url(DATABASE), fresh, profile, seed, until)
-    (fresh / FACTS).write_text(json.dumps(facts))
+    (fresh / FACTS).write_text(json.dumps({**facts, "migrations": _migrations()}))
     (fresh / FACTS).chmod(0o600)
     for old in _place().glob(f"{Path(profile).stem}-{seed}-*@*"):
         shutil.rmtree(old, ignore_errors=True)
