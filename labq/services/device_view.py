@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import NotFoundError
 from labq.domain.health_checks import Denominator, describe_next
-from labq.domain.states import SCHEDULABLE_HEALTH, DeviceHealth, DeviceState, JobState
+from labq.domain.states import SCHEDULABLE_HEALTH, DeviceHealth, DeviceState
 from labq.models.control import Audit
 from labq.models.device import Device, DeviceType
 from labq.models.job import Job
+from labq.models.rollup import CountDelta, QueueLength
 from labq.models.run import IS_AWAITED, Run
 from labq.services.health_checks import history
 from labq.services.job_list import JobFilter, JobRow
@@ -240,18 +241,22 @@ def _types() -> Select[*tuple[Any, ...]]:
     is_fit = Device.health.in_(SCHEDULABLE_HEALTH)
     devices = select(func.count()).where(Device.device_type == DeviceType.name)
     idle = devices.where(is_fit, Device.state == DeviceState.IDLE)
-    waiting = select(func.count()).where(
-        Job.device_type == DeviceType.name, Job.state == JobState.SUBMITTED
-    )
     return select(
         DeviceType.name,
         DeviceType.description,
         devices.correlate(DeviceType).scalar_subquery().label("devices"),
         devices.where(is_fit).correlate(DeviceType).scalar_subquery().label("fit"),
         idle.correlate(DeviceType).scalar_subquery().label("idle"),
-        waiting.correlate(DeviceType).scalar_subquery().label("waiting_jobs"),
+        (_waiting(QueueLength) + _waiting(CountDelta)).label("waiting_jobs"),
         DeviceType.health_check.is_not(None).label("has_health_check"),
         DeviceType.health_frequency,
         DeviceType.health_denominator,
         DeviceType.health_disabled,
     )
+
+
+def _waiting(table: type[QueueLength] | type[CountDelta]) -> ColumnElement[int]:
+    """Return how many jobs of a type wait, by what is counted and by what is not folded yet."""
+    total = func.coalesce(func.sum(table.waiting), 0)
+    found = select(cast(total, BigInteger)).where(table.device_type == DeviceType.name)
+    return found.correlate(DeviceType).scalar_subquery()

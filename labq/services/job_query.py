@@ -1,14 +1,6 @@
-"""The SQL of job lists: how rows that a viewer may see are found in order of their ids.
+"""The SQL of job lists: rows that a viewer may see, merged in order of their ids from arms.
 
-A page is merged from arms. Each arm is one descent of an index whose rows all may be seen: those of
-one audience with one value of the filter that drives the list. Arms are read only as far as the
-page needs, so jobs that may not be seen cost nothing, however many there are. Filters that do not
-drive are applied to what the arms deliver, WALK rows at most: then the page ends early.
-
-Nothing of this is left to statistics. Arms are ordered by `-id`, as the indexes made for lists are:
-no other index delivers that order. `LIMIT (SELECT ...)` hides the number from the planner, which
-then does not sort what it believes to be few rows. `OFFSET 0` has the names of all users
-read at once from their index, a page for each 150, where 26 descents would read 52.
+An arm is one descent of an index all of whose rows may be seen; it is read as far as a page needs.
 """
 
 from __future__ import annotations
@@ -18,6 +10,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import TextClause, text
 
+# An arm has the jobs of one audience with one value of the filter that drives the list, so jobs that
+# may not be seen cost nothing. Filters that do not drive are applied to what the arms deliver, WALK
+# rows at most: then the page ends early.
+#
+# Little of this is left to statistics. Arms are ordered by `-id`, as the indexes made for lists are:
+# of the others only the plain one of the audience delivers that order. `LIMIT (SELECT ...)` hides the
+# number from the planner, which then does not sort what it believes to be few rows. `OFFSET 0` has
+# the names of all users read at once, a page for each 150, where 26 descents would read 52.
 MOST_ARMS = 40
 WALK = 5_000
 NARROW_WALK = 500

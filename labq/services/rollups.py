@@ -85,6 +85,11 @@ class Difference:
     key: str
     excess: Mapping[str, int]
 
+    def describe(self) -> str:
+        """Return it as one line."""
+        told = ", ".join(f"{name} {number:+d}" for name, number in self.excess.items())
+        return f"{self.table} of {self.key}: {told}"
+
 
 def check(session: Session) -> list[Difference]:
     """Return up to MOST_DIFFERENCES rows that are wrong, of each table.

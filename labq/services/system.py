@@ -8,10 +8,10 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from labq.domain.states import HostHealth, HostState, JobState
+from labq.domain.states import HostHealth, HostState
 from labq.models.control import Leader, Refusal
 from labq.models.host import Host
-from labq.models.job import Job
+from labq.services import counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +64,13 @@ def find_hosts(session: Session) -> tuple[PartHealth, ...]:
 
 def find_load(session: Session) -> Load:
     """Return how many jobs wait and are at work."""
-    submitted = select(func.count()).where(Job.state == JobState.SUBMITTED).scalar_subquery()
-    active = (
-        select(func.count())
-        .where(Job.state.not_in((JobState.SUBMITTED, JobState.FINISHED)))
-        .scalar_subquery()
+    queues = counts.find_queues(session).values()
+    rejected = select(func.coalesce(func.sum(Refusal.entries), 0))
+    return Load(
+        submitted=sum(queue.waiting for queue in queues),
+        active=sum(queue.active for queue in queues),
+        rejected_events=int(session.scalars(rejected).one()),
     )
-    rejected = select(func.coalesce(func.sum(Refusal.entries), 0)).scalar_subquery()
-    row = session.execute(select(submitted, active, rejected)).one()
-    return Load(submitted=row[0], active=row[1], rejected_events=int(row[2]))
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -30,6 +31,7 @@ from labq.services import counts, rollups, tally, transitions
 from labq.services.counts import Queue, Subject
 from labq.services.database import Role, make_engine
 from labq.services.transitions import By
+from tests.integration.cli_runner import Cli
 
 START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 TYPES, HOSTS, BOARDS = ("qemu", "rk3399"), ("rack", "shelf"), 3
@@ -237,3 +239,19 @@ def test_nothing_is_folded_while_somebody_recounts(engine: Engine) -> None:
         counting.commit()
     with Session(engine) as session:
         assert rollups.check(session) == []
+
+
+def test_the_command_names_wrong_counts_and_mends_them(engine: Engine, tmp_path: Path) -> None:
+    _one_of_each(engine)
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    cli = Cli("http://127.0.0.1:9", tmp_path)
+    assert cli("db", "recount", "--check", LABQ_DATABASE_URL=url).returncode == 0
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE count_delta SET waiting = 3 WHERE waiting = 1"))
+    wrong = cli("db", "recount", "--check", LABQ_DATABASE_URL=url)
+    assert (wrong.returncode, "queue_length of qemu: waiting +" in wrong.stderr + wrong.stdout) == (
+        1,
+        True,
+    )
+    assert cli("db", "recount", "--json", LABQ_DATABASE_URL=url).returncode == 0
+    assert cli("db", "recount", "--check", LABQ_DATABASE_URL=url).returncode == 0

@@ -30,7 +30,7 @@ from labq.models.job import Job, JobDefinition
 from labq.models.result import TestCase, TestSuite
 from labq.models.run import Run, RunLog, RunPlan, Step
 from labq.models.user import Group, Membership
-from labq.services import audiences, job_labels, partitions, tokens, users
+from labq.services import audiences, job_labels, partitions, tally, tokens, users
 from labq.services.users import NewUser
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -136,6 +136,8 @@ class Site:
             session.flush()
             session.add(JobDefinition(job_id=job.id, definition=DEFINITION))
             job_labels.store(session, job, {})
+            if job.state is JobState.SUBMITTED:
+                tally.job_submitted(session, job)
             return job.id
 
     def hide(self, job_id: int, *groups: int) -> None:

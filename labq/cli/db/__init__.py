@@ -12,6 +12,8 @@ COMMANDS = (
     Entry("status", "labq.cli.db.status", "Say whether an upgrade or a back-fill runs."),
     Entry("backfill", "labq.cli.db.backfill", "Carry out a back-fill here, to its end."),
     Entry("lint", "labq.cli.db.lint", "Say which revision would stop a running server."),
+    Entry("picture", "labq.cli.db.picture", "Draw the tables as SVG."),
+    Entry("recount", "labq.cli.db.recount", "Build the counts of jobs anew, or check them."),
     Entry("roles", "labq.cli.db.roles", "Write the SQL for roles of web, conductor and reports."),
     Entry("dump", "labq.cli.db.dump", "Write a bundle of the database, logs and artifacts."),
     Entry("fill", "labq.cli.db.fill", "Fill an empty database for benchmarks and trials."),
