@@ -20,6 +20,7 @@ from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.partition import day_of
 from labq.models.result import TestSuite
+from labq.models.retention import JobPin
 from labq.models.run import Run, RunLog, Step
 from labq.models.user import Group, User
 from labq.services import host_load
@@ -136,8 +137,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
     row = session.execute(query).one_or_none()
     if row is None:
         raise gone(session, viewer, job_id)
-    job, submitter, device, host, groups = row
-    kept = marks.find(session, job_id)
+    job, submitter, device, host, groups, pin, removed = row
     runs = _runs(session, job_id)
     latest = next((run for run in runs if run.id == job.run_id), None)
     return JobView(
@@ -170,8 +170,8 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         may_change=viewer.is_admin or viewer.user_id == job.submitter_id,
         runs=runs,
         suites=_suites(session, job),
-        pin=kept.pin,
-        removed=kept.removed,
+        pin=marks.read_pin(pin),
+        removed=marks.read_removed(removed),
     )
 
 
@@ -228,9 +228,18 @@ def _job_query() -> Select[*tuple[Any, ...]]:
         .correlate(Job)
     )
     return (
-        select(Job, User.name, Device.name, Device.host, func.array(groups.scalar_subquery()))
+        select(
+            Job,
+            User.name,
+            Device.name,
+            Device.host,
+            func.array(groups.scalar_subquery()),
+            JobPin,
+            marks.removed_of_job(),
+        )
         .join(User, User.id == Job.submitter_id)
         .outerjoin(Device, Device.id == Job.device_id)
+        .outerjoin(JobPin, JobPin.job_id == Job.id)
     )
 
 

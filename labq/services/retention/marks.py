@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ScalarSelect, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from labq.domain.retention import Kind
@@ -40,38 +42,38 @@ class RemovedPart:
         return f"{what} removed by retention on {self.removed_at:%Y-%m-%d}, {where}"
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """The pin of a job, and what was removed of it."""
-
-    pin: PinView | None
-    removed: tuple[RemovedPart, ...]
-
-
-def find(session: Session, job_id: int) -> Marks:
-    """Return the marks of a job that the caller was let see, in one query."""
-    is_removed = and_(ArchivedPart.job_id == Job.id, ArchivedPart.removed_at.is_not(None))
-    rows = session.execute(
-        select(JobPin, ArchivedPart.kind, ArchivedPart.removed_at, ArchiveBundle.name)
-        .select_from(Job)
-        .outerjoin(JobPin, JobPin.job_id == Job.id)
-        .outerjoin(ArchivedPart, is_removed)
+def removed_of_job() -> ScalarSelect[Any]:
+    """Return a column for a query over `Job`: what was removed of each, for `read_removed`."""
+    part = func.json_build_object(
+        "kind", ArchivedPart.kind, "at", ArchivedPart.removed_at, "bundle", ArchiveBundle.name
+    )
+    return (
+        select(func.json_agg(part))
+        .select_from(ArchivedPart)
         .outerjoin(ArchiveBundle, ArchiveBundle.id == ArchivedPart.bundle_id)
-        .where(Job.id == job_id)
-    ).all()
+        .where(ArchivedPart.job_id == Job.id, ArchivedPart.removed_at.is_not(None))
+        .correlate(Job)
+        .scalar_subquery()
+    )
+
+
+def read_removed(found: Sequence[Mapping[str, str]] | None) -> tuple[RemovedPart, ...]:
+    """Return what the column of `removed_of_job` says."""
     removed = [
-        RemovedPart(kind=kind, removed_at=at, bundle=name) for _, kind, at, name in rows if at
+        RemovedPart(
+            kind=Kind(part["kind"]),
+            removed_at=datetime.fromisoformat(part["at"]).astimezone(UTC),
+            bundle=part["bundle"],
+        )
+        for part in found or ()
     ]
     order = list(Kind)
-    return Marks(
-        _pin(rows[0][0]) if rows else None,
-        tuple(sorted(removed, key=lambda part: order.index(part.kind))),
-    )
+    return tuple(sorted(removed, key=lambda part: order.index(part.kind)))
 
 
 def find_pin(session: Session, job_id: int) -> PinView | None:
     """Return the pin of a job that the caller was let see."""
-    return _pin(session.get(JobPin, job_id))
+    return read_pin(session.get(JobPin, job_id))
 
 
 def touch(session: Session, jobs: list[int]) -> None:
@@ -87,7 +89,8 @@ def touch_day(session: Session, day: date) -> None:
     session.execute(update(row).where(of_day).values(name=row.c.name))
 
 
-def _pin(row: JobPin | None) -> PinView | None:
+def read_pin(row: JobPin | None) -> PinView | None:
+    """Return a pin's row as a value."""
     if row is None:
         return None
     return PinView(job=row.job_id, by=row.pinned_by, at=row.pinned_at, reason=row.reason)
