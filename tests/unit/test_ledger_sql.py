@@ -96,6 +96,7 @@ def test_values_can_be_bound_again() -> None:
         ("param_1", f"labq_{new_secret()}"),
         ("target", {"token": "geheim"}),
     ],
+    ids=range(9),
 )
 def test_secrets_and_what_is_unknown_are_masked(name: str, value: object) -> None:
     kept = masking.kept({name: value})
