@@ -117,11 +117,10 @@ def find_page(
     if search is None:
         return Page(())
     rows = session.execute(*job_query.page(search, limit + 1)).all()
-    found = page_of([_row(row) for row in rows], limit, lambda job: job.id)
-    if found.next is None and search.is_narrowed:
-        last = session.scalar(*job_query.end_of_walk(search, limit + 1))
-        return replace(found, next=None if last is None else encode_key(last))
-    return found
+    jobs = [_row(row) for row in rows if row.id is not None]
+    if search.is_narrowed and rows[0].walked_to is not None:
+        return Page(tuple(jobs[:limit]), encode_key(rows[0].walked_to))
+    return page_of(jobs, limit, lambda job: job.id)
 
 
 def count(
@@ -131,9 +130,9 @@ def count(
     search = _search(session, _Asked(viewer=viewer, wanted=wanted, window=window))
     if search is None:
         return Count(0)
-    jobs = session.scalars(*job_query.count(search, MOST_COUNTED + 1)).one()
-    is_cut = search.is_narrowed and session.scalar(*job_query.end_of_walk(search, 1)) is not None
-    return Count(min(jobs, MOST_COUNTED), jobs > MOST_COUNTED or is_cut)
+    found = session.execute(*job_query.count(search, MOST_COUNTED + 1)).one()
+    is_cut = search.is_narrowed and found.walked >= job_query.WALK
+    return Count(min(found.jobs, MOST_COUNTED), found.jobs > MOST_COUNTED or is_cut)
 
 
 def _row(row: Row[*tuple[Any, ...]]) -> JobRow:

@@ -104,8 +104,13 @@ class Search:
 
 
 def page(search: Search, rows: int) -> tuple[TextClause, dict[str, object]]:
-    """Return the statement for a page's rows, with the names of submitters and devices."""
-    found, values = _found(search, search.walk(rows))
+    """Return the statement for a page's rows, with the names of submitters and devices.
+
+    Of a narrowed search each row has `walked_to` as well, and without rows there is one of nothing
+    else: the last id that was looked at, null where the page is full or the arms ran dry.
+    """
+    walk = search.walk(rows)
+    found, values = _found(search, walk)
     statement = f"""
 SELECT job.*, submitter.name AS submitter, device.name AS device
   FROM (SELECT * FROM {found} AS job{_where(search.conditions)}
@@ -114,24 +119,28 @@ SELECT job.*, submitter.name AS submitter, device.name AS device
   LEFT JOIN device ON device.id = job.device_id
  ORDER BY job.id DESC
 """  # noqa: S608 - put together from constants and names of parameters
-    return text(statement), {**values, "rows": rows}
-
-
-def end_of_walk(search: Search, rows: int) -> tuple[TextClause, dict[str, object]]:
-    """Return the statement for the id of the last row that the arms deliver; none: they ran dry."""
-    walk = search.walk(rows)
-    found, values = _found(search, walk)
-    statement = f"SELECT id FROM {found} AS job ORDER BY {search.order} OFFSET :last LIMIT 1"  # noqa: S608
-    return text(statement), {**values, "last": walk - 1}
+    if search.is_narrowed:
+        statement = f"""
+WITH page AS MATERIALIZED ({statement})
+SELECT page.*, walked.walked_to
+  FROM (SELECT CASE WHEN (SELECT count(*) FROM page) < :rows THEN
+          (SELECT id FROM {found} AS job ORDER BY {search.order} OFFSET :skipped LIMIT 1)
+        END AS walked_to) AS walked
+  LEFT JOIN page ON true
+ ORDER BY page.id DESC
+"""  # noqa: S608 - as above
+    return text(statement), {**values, "rows": rows, "skipped": walk - 1}
 
 
 def count(search: Search, most: int) -> tuple[TextClause, dict[str, object]]:
-    """Return the statement that counts the rows, up to `most`."""
-    found, values = _found(search, most if not search.is_narrowed else WALK)
+    """Return the statement that counts the rows, up to `most`, and those that were looked at."""
+    walk = WALK if search.is_narrowed else most
+    found, values = _found(search, walk)
+    fits = " AND ".join(search.conditions) or "true"
     statement = f"""
-SELECT count(*) FROM (SELECT FROM {found} AS job{_where(search.conditions)} LIMIT :most) AS counted
+SELECT count(*) FILTER (WHERE {fits}) AS jobs, count(*) AS walked FROM {found} AS job
 """  # noqa: S608 - as above
-    return text(statement), {**values, "most": most}
+    return text(statement), values
 
 
 def _found(search: Search, walk: int) -> tuple[str, dict[str, object]]:
