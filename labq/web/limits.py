@@ -27,6 +27,8 @@ PAUSE_SECONDS = 2.0
 LIMITED = frozenset(
     {
         "api.jobs.index",
+        "api.cases.index",
+        "api.jobs.count",
         "api.job_results.show",
         "api.artifacts.index",
         "api.archive.jobs",

@@ -113,7 +113,8 @@ def test_hot_reads_take_few_statements(site: Site, ann: Person) -> None:
     jobs = [site.finished_job(ann, device)[0] for _ in range(3)]
     site.get("/jobs", ann)  # opens the connection and notes the use of the token
     assert statements(site, lambda: site.get("/jobs?submitter=me&device=board-1", ann)) <= 3
-    assert statements(site, lambda: site.get(f"/jobs/{jobs[0]}", ann)) <= 5
+    # One of them is for the tag of a job that is over.
+    assert statements(site, lambda: site.get(f"/jobs/{jobs[0]}", ann)) <= 6
     assert statements(site, lambda: site.get("/jobs")) <= 2
 
 
