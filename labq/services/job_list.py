@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType
 from labq.domain.states import JobState, Outcome
+from labq.domain.verdicts import Verdict
 from labq.models.audience import PUBLIC
 from labq.services import job_query
 from labq.services.job_labels import METADATA, TAG
@@ -35,7 +36,8 @@ class JobFilter:
     """Which jobs; None and empty ask nothing. `submitter` may be `me`.
 
     Of several states, outcomes or error types any will do; of several tags and pairs of `metadata`
-    (key, value) all are asked for. `name` is a part of the name, in any case.
+    (key, value) all are asked for. `name` is a part of the name and `error_text` of what went wrong,
+    in any case. `verdict` is that of a case of the latest run.
     """
 
     states: tuple[JobState, ...] = ()
@@ -52,6 +54,9 @@ class JobFilter:
     tags: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     priority: int | None = None
+    id: int | None = None
+    error_text: str | None = None
+    verdict: Verdict | None = None
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:
@@ -169,7 +174,7 @@ def _search(session: Session, asked: _Asked) -> Search | None:
     viewer, wanted = asked.viewer, asked.wanted
     if wanted.submitter == ME and viewer.is_anonymous:
         return None
-    is_windowed = wanted.since is None and not wanted.is_of_unfinished
+    is_windowed = wanted.since is None and wanted.id is None and not wanted.is_of_unfinished
     known = session.execute(
         _KNOWN,
         {
@@ -244,6 +249,11 @@ def _filters_without_index(wanted: JobFilter) -> Iterator[_Filter]:
         yield _Filter(condition, {"name": wanted.name}, is_covered=False)
     if wanted.priority is not None:
         yield _Filter("priority = :priority", {"priority": wanted.priority}, is_covered=False)
+    if wanted.error_text is not None:
+        condition = "strpos(lower(error_message), lower(:error_text)) > 0"
+        yield _Filter(condition, {"error_text": wanted.error_text}, is_covered=False)
+    if wanted.verdict is not None:
+        yield _Filter(_HAS_VERDICT.format(column=_CASES[wanted.verdict]), {}, is_covered=False)
 
 
 def _equal(column: str, value: object) -> Iterator[_Filter]:
@@ -303,6 +313,9 @@ def _range(known: Row[*tuple[Any, ...]], asked: _Asked) -> Iterator[tuple[str, s
         yield ">=", "first"
     if asked.wanted.until is not None:
         yield "<=", "last"
+    if asked.wanted.id is not None:
+        yield ">=", "id"
+        yield "<=", "id"
 
 
 def _moments(known: Row[*tuple[Any, ...]], wanted: JobFilter) -> Iterator[str]:
@@ -322,11 +335,26 @@ def _values(
         "last": known.last,
         "since": known.since,
         "until": asked.wanted.until,
+        "id": asked.wanted.id,
     }
     for one in filters:
         values |= one.values
     return values
 
+
+_CASES = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.SKIP: "skipped",
+    Verdict.UNKNOWN: "unknown",
+}
+# A scalar query is never turned into a join, which would read the suites of all jobs.
+_HAS_VERDICT = """
+(SELECT true FROM test_suite AS suite
+  WHERE suite.job_id = job.id AND suite.run_id IS NOT DISTINCT FROM job.run_id
+    AND suite.submitted_on = CAST(job.submitted_at AT TIME ZONE 'UTC' AS date)
+    AND suite.{column} > 0 LIMIT 1)
+"""
 
 # Ids and moments of submission part by seconds at most, as requests that come in together do. A few
 # more rows are looked at, so that one with a wrong moment does not hide others.

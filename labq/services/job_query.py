@@ -24,7 +24,7 @@ NARROW_WALK = 500
 """How many rows an arm delivers at most when there are more than MOST_ARMS, which are not merged."""
 _COLUMNS = (
     "id, name, submitter_id, device_type, device_id, state, outcome, error_type, priority, tags,"
-    " audience_id, submitted_at, started_at, ended_at, host"
+    " audience_id, submitted_at, started_at, ended_at, host, run_id, error_message"
 )
 
 _MIRRORED = {"<": ">", ">=": "<=", "<=": ">="}

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
 from flask import Response
 from pydantic import Field
 
+from labq.domain.errors import InvalidInputError, Problem
 from labq.domain.states import JobState, Outcome
-from labq.services import job_list, job_texts, job_view
-from labq.services.job_list import ME, JobFilter, JobRow
+from labq.services import job_list, job_search, job_texts, job_view
+from labq.services.job_list import ME, Count, JobFilter, JobRow
+from labq.services.job_search import JobSearch
 from labq.services.job_view import JobView
 from labq.services.paging import Page
 from labq.web.endpoint import JSON, TEXT, YAML, Call, Endpoint
-from labq.web.parsing import Moment, PageQuery, Text
+from labq.web.parsing import Input, Moment, PageQuery, Text
+
+_ANY = JobFilter()
 
 
-class JobQuery(PageQuery):
-    """Filters of the list; a moment without a zone is UTC."""
+class JobsWanted(Input):
+    """Which jobs; a moment without a zone is UTC."""
 
+    q: Text | None = Field(
+        default=None,
+        description="a search as in the box of the page /jobs: `type:rk3399 outcome:incomplete since:14d`;"
+        " fields:" + "".join(f" `{one.example}` {one.meaning}." for one in job_search.FIELDS),
+    )
     state: list[JobState] = Field(default=[], description="any of these; may be repeated")
     outcome: list[Outcome] = Field(default=[], description="any of these; may be repeated")
     device_type: Text | None = None
@@ -29,28 +42,54 @@ class JobQuery(PageQuery):
     tag: Text | None = None
     priority: int | None = Field(default=None, ge=0, le=100)
 
-    def wanted(self) -> JobFilter:
-        """Return the filter for the service."""
-        return JobFilter(
-            states=tuple(self.state),
-            outcomes=tuple(self.outcome),
-            device_type=self.device_type,
-            device=self.device,
-            host=self.host,
-            submitter=self.submitter,
-            since=self.since,
-            until=self.until,
-            name=self.name,
-            tag=self.tag,
-            priority=self.priority,
-        )
+    def search(self, now: datetime) -> JobSearch:
+        """Return the search, narrowed by the other fields; raises InvalidInputError."""
+        search = job_search.parse(self.q or "", now)
+        given = self._given()
+        clashes = [name for name in given if getattr(search.wanted, name) != getattr(_ANY, name)]
+        if clashes:
+            raise InvalidInputError([Problem(name, "is in `q` too") for name in clashes])
+        return replace(search, wanted=replace(search.wanted, **given))
+
+    def _given(self) -> dict[str, Any]:
+        """Return what the fields beside `q` ask for, by the names of the filter."""
+        given = {
+            "states": tuple(self.state),
+            "outcomes": tuple(self.outcome),
+            "device_type": self.device_type,
+            "device": self.device,
+            "host": self.host,
+            "submitter": self.submitter,
+            "since": self.since,
+            "until": self.until,
+            "name": self.name,
+            "tag": self.tag,
+            "priority": self.priority,
+        }
+        return {name: value for name, value in given.items() if value not in (None, ())}
+
+
+class JobQuery(JobsWanted, PageQuery):
+    """Which jobs, and which page of them."""
 
 
 def index(call: Call, query: JobQuery) -> Page[JobRow]:
     """List jobs."""
+    search = query.search(call.now)
     return job_list.find_page(
-        call.session, call.viewer, query.wanted(), after=query.after, limit=query.limit
+        call.session,
+        call.viewer,
+        search.wanted,
+        after=query.after,
+        limit=query.limit,
+        window=search.window,
     )
+
+
+def count(call: Call, query: JobsWanted) -> Count:
+    """Count jobs, MOST_COUNTED at most."""
+    search = query.search(call.now)
+    return job_list.count(call.session, call.viewer, search.wanted, window=search.window)
 
 
 def show(call: Call, job: int) -> JobView:
@@ -84,6 +123,15 @@ ENDPOINTS = (
         may_lag=True,
         query=JobQuery,
         answer=Page[JobRow],
+    ),
+    Endpoint(
+        method="GET",
+        path="/jobs/count",
+        summary=f"Count the jobs of a list, up to {job_list.MOST_COUNTED}",
+        run=count,
+        may_lag=True,
+        query=JobsWanted,
+        answer=Count,
     ),
     Endpoint(
         method="GET",
