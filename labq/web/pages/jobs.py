@@ -1,74 +1,126 @@
-"""`/jobs`: the list of jobs with its filters; `?mine=1` is "my jobs"."""
+"""`/jobs`: the list of jobs with its search box; `?mine=1` is "my jobs"."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlencode
 
-from pydantic import field_validator
+from flask import Response
 
-from labq.domain.states import JobState, Outcome
-from labq.services import job_list
-from labq.services.job_list import ME, JobFilter
-from labq.web.endpoint import Call, Page
+from labq.domain.errors import InvalidInputError
+from labq.services import job_list, job_search
+from labq.services.database import unless_slow
+from labq.services.job_list import ME, Count, JobRow
+from labq.services.job_search import JobSearch
+from labq.services.paging import Page as Rows
+from labq.web.endpoint import HTML, Call, Page
 from labq.web.parsing import Input, Text
 from labq.web.rendering import render
 
+TIMES = (
+    ("1d", "a day"),
+    ("7d", "7 days"),
+    ("14d", "14 days"),
+    ("31d", "31 days"),
+    ("365d", "a year"),
+    (job_search.ALL, "all"),
+)
+_SHORT = {"device_type": "type"}
+
 
 class JobsQuery(Input):
-    """The filter form's fields; blank ones ask nothing."""
+    """The search, and fields that become terms of it, so that links can name them one by one."""
 
+    q: Text = ""
     name: Text | None = None
-    state: JobState | None = None
-    outcome: Outcome | None = None
+    state: Text | None = None
+    outcome: Text | None = None
     device_type: Text | None = None
     device: Text | None = None
     host: Text | None = None
     submitter: Text | None = None
     mine: bool = False
+    count: bool = False
     after: Text | None = None
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _blank_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    def text(self, *, is_anonymous: bool) -> str:
+        """Return all that is asked for as one search."""
+        text = self.q.strip()
+        fields = ("name", "state", "outcome", "device_type", "device", "host", "submitter")
+        for name in fields:
+            value = getattr(self, name)
+            if value:
+                text = job_search.with_term(text, _SHORT.get(name, name), value)
+        is_mine = self.mine and not is_anonymous
+        return job_search.with_term(text, "submitter", ME) if is_mine else text
 
 
-def jobs(call: Call, query: JobsQuery) -> str:
-    """Show the newest jobs that fit."""
-    is_mine = query.mine and not call.viewer.is_anonymous
-    wanted = JobFilter(
-        states=(query.state,) if query.state else (),
-        outcomes=(query.outcome,) if query.outcome else (),
-        device_type=query.device_type,
-        device=query.device,
-        host=query.host,
-        submitter=query.submitter,
-        name=query.name,
+def jobs(call: Call, query: JobsQuery) -> str | Response:
+    """Show the newest jobs that fit, or what is wrong with the search."""
+    text = query.text(is_anonymous=call.viewer.is_anonymous)
+    try:
+        search = job_search.parse(text, call.now)
+    except InvalidInputError as error:
+        page = _render(call, text, problems=error.problems)
+        return Response(page, 400, content_type=f"{HTML}; charset=utf-8")
+    found = unless_slow(lambda: _find(call, search, query.after))
+    count = unless_slow(lambda: _count(call, search)) if query.count else None
+    return _render(
+        call,
+        text,
+        search=search,
+        page=found,
+        count=count,
+        counting=None if query.count else _address(text, count="1"),
+        first=_address(text) if query.after else None,
+        next=_address(text, after=found.next) if found and found.next else None,
     )
-    if is_mine:
-        wanted = replace(wanted, submitter=ME)
-    page = job_list.find_page(call.session, call.viewer, wanted, after=query.after)
+
+
+def _find(call: Call, search: JobSearch, after: str | None) -> Rows[JobRow]:
+    return call.attempt(
+        lambda session: job_list.find_page(
+            session, call.viewer, search.wanted, after=after, window=search.window
+        )
+    )
+
+
+def _count(call: Call, search: JobSearch) -> Count:
+    return call.attempt(
+        lambda session: job_list.count(session, call.viewer, search.wanted, window=search.window)
+    )
+
+
+def _render(call: Call, text: str, search: JobSearch | None = None, **values: object) -> str:
+    times = [(label, _address(job_search.with_since(text, value))) for value, label in TIMES]
     return render(
         call,
         "jobs.html",
-        jobs=page.items,
-        query=query,
-        is_mine=is_mine,
-        states=tuple(JobState),
-        outcomes=tuple(Outcome),
-        first=_address(query, None) if query.after else None,
-        next=_address(query, page.next) if page.next else None,
+        text=text,
+        is_mine=text == job_search.with_term("", "submitter", ME),
+        fields=job_search.FIELDS,
+        longest=job_search.LONGEST,
+        times=times,
+        window=_window(search) if search else "",
+        search=search,
+        **{"problems": (), **values},
     )
 
 
-def _address(query: JobsQuery, after: str | None) -> str:
-    kept = query.model_dump(mode="json", exclude_defaults=True, exclude={"after"})
-    if "mine" in kept:
-        kept["mine"] = "1"
-    if after is not None:
-        kept["after"] = after
-    return f"/jobs?{urlencode(kept)}"
+def _window(search: JobSearch) -> str:
+    """Say from which time jobs are shown."""
+    since, until = search.wanted.since, search.wanted.until
+    if since is not None or until is not None:
+        begin = f"from {since:%Y-%m-%d %H:%M}" if since else ""
+        end = f" until {until:%Y-%m-%d %H:%M}" if until else ""
+        return f"Submitted {begin}{end} UTC".replace("  ", " ")
+    if search.window is None or search.wanted.id is not None or search.wanted.is_of_unfinished:
+        return "Of all times"
+    return f"Submitted in the last {search.window.days} days"
+
+
+def _address(text: str, **more: str) -> str:
+    kept = {**({"q": text} if text else {}), **more}
+    return f"/jobs?{urlencode(kept)}" if kept else "/jobs"
 
 
 PAGES = (Page(path="/jobs", run=jobs, query=JobsQuery, may_lag=True),)
