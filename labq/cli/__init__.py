@@ -12,6 +12,7 @@ COMMANDS = (
     Entry("demo", "labq.cli.demo", "Boot a real Linux, run tests, show what came out."),
     Entry("login", "labq.cli.login", "Remember a server and a token for it."),
     Entry("job", "labq.cli.job", "Submit, follow, show, cancel jobs."),
+    Entry("case", "labq.cli.case", "Search test cases of all jobs."),
     Entry("device", "labq.cli.device", "Add, show, check devices; set their health."),
     Entry("device-type", "labq.cli.device_type", "Show the kinds of devices."),
     Entry("host", "labq.cli.host", "Show lab hosts, run one."),

@@ -10,6 +10,7 @@ COMMANDS = (
     Entry("submit", "labq.cli.job.submit", "Submit a definition; follow it to its end."),
     Entry("validate", "labq.cli.job.validate", "Check definitions without a server."),
     Entry("list", "labq.cli.job.list", "List jobs, the newest first."),
+    Entry("queue", "labq.cli.job.queue", "Show what waits, in which order and for what."),
     Entry("show", "labq.cli.job.show", "Show a job: state, steps, timings, results."),
     Entry("log", "labq.cli.job.log", "Print a job's log; follow it."),
     Entry("artifacts", "labq.cli.job.artifacts", "List the files that a job left; download them."),
