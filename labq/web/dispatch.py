@@ -24,7 +24,7 @@ from labq.services.pools import Pools
 from labq.services.visibility import Viewer
 from labq.web import auth, csrf, tags
 from labq.web.cache import Cache, Epoch
-from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall
+from labq.web.endpoint import HTML, JSON, Call, Endpoint, Level, Page, UploadCall, adapter_of
 from labq.web.limits import LIMITED, LoginLimit, RequestLimit
 from labq.web.parsing import check_path, parse_body, parse_form, parse_query
 from labq.web.reading import Reading
@@ -55,7 +55,7 @@ class Dispatcher:
         """Return the view of an endpoint."""
         if endpoint.is_upload:
             return self._upload(endpoint)
-        adapter: TypeAdapter[Any] = TypeAdapter(endpoint.answer)
+        adapter = adapter_of(endpoint.answer)
 
         def view(**path: object) -> AnyResponse:
             check_path(path)

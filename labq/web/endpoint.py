@@ -6,10 +6,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import cache
 from typing import Any, TypeVar
 
 from flask import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.orm import Session, sessionmaker
 
 from labq.config import Settings
@@ -28,6 +29,12 @@ TEXT = "text/plain"
 HTML = "text/html"
 BYTES = "application/octet-stream"
 _Found = TypeVar("_Found")
+
+
+@cache
+def adapter_of(answer: Any) -> TypeAdapter[Any]:
+    """Return what writes values of a type as JSON; making one takes longer than using it."""
+    return TypeAdapter(answer)
 
 
 class Level(IntEnum):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from labq import __version__
-from labq.web.endpoint import BYTES, JSON, Endpoint, Level
+from labq.web.endpoint import BYTES, JSON, Endpoint, Level, adapter_of
 from labq.web.errors import PROBLEM_JSON, ProblemDetails
 
 Schema = dict[str, Any]
@@ -50,12 +50,12 @@ def make_document(prefix: str, endpoints: Sequence[Endpoint]) -> Schema:
 def _schemas(endpoints: Iterable[Endpoint]) -> tuple[Mapping[Any, Schema], Schema]:
     """Return the schema of each type by its identity, and the components that they refer to."""
     inputs: list[tuple[Any, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (_key(endpoint.body), "validation", TypeAdapter(endpoint.body))
+        (_key(endpoint.body), "validation", adapter_of(endpoint.body))
         for endpoint in endpoints
         if endpoint.body is not None
     ]
     outputs: list[tuple[Any, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (_key(answer), "serialization", TypeAdapter(answer))
+        (_key(answer), "serialization", adapter_of(answer))
         for answer in (ProblemDetails, *(each.answer for each in endpoints))
         if answer is not None
     ]
