@@ -49,6 +49,7 @@ LIMITED = frozenset(
         "pages.device.device",
         "pages.device_type.device_type",
         "pages.hosts.hosts",
+        "pages.host.host",
     }
 )
 """Lists and reports: what may be large to find. Single things, logs and changes are not limited."""

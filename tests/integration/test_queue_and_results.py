@@ -97,3 +97,27 @@ def test_a_search_for_results_that_no_index_answers_is_refused_with_words(site: 
     for query in ("name=%00", "days=1000000000", "after=bjE", "verdict=maybe", "colour=red"):
         assert site.client.get(f"/results?{query}").status_code == 400, query
     assert site.client.get("/results?name=🤖").status_code == 200
+
+
+def test_pages_of_devices_types_and_hosts_show_kept_counts_and_the_latest_jobs(
+    site: Site, ann: Person
+) -> None:
+    job, _ = site.finished_job(ann, site.device())
+    hidden, _ = site.finished_job(ann, site.device("board-2"))
+    site.hide(hidden, site.group("kernel", ann))
+    site.change(
+        "INSERT INTO job_count (subject, name, outcome, jobs, gone, last_ended_at)"
+        " VALUES ('device', 'board-1', 'complete', 12345, 0, now()),"
+        " ('device_type', 'shell', 'incomplete', 7, 0, now()), ('host', 'rack', 'canceled', 8, 0, now())"
+    )
+    pages = {
+        "/devices/board-1": ("12,345 complete", "device=board-1&amp;outcome=complete"),
+        "/device-types/shell": ("7 incomplete", "device_type=shell&amp;outcome=incomplete"),
+        "/hosts/rack": ("8 canceled", "host=rack&amp;outcome=canceled"),
+    }
+    for path, words in pages.items():
+        page = site.client.get(path)
+        assert all(word in page.text for word in (*words, f'href="/jobs/{job}"')), path
+        assert f'href="/jobs/{hidden}"' not in page.text
+        assert len(page.data) < 30_000
+    assert site.client.get("/hosts/nowhere").status_code == 404

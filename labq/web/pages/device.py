@@ -9,7 +9,9 @@ from pydantic import Field
 
 from labq.domain.errors import ConfigurationError, JobError
 from labq.domain.states import DeviceHealth
-from labq.services import device_dictionary, device_view, devices, host_view, losses
+from labq.services import counts, device_dictionary, device_view, devices, host_view, losses
+from labq.services.counts import Finished, Subject
+from labq.services.database import unless_slow
 from labq.services.devices import DeviceChange
 from labq.services.transitions import By
 from labq.web.endpoint import Call, Level, Page
@@ -45,6 +47,7 @@ def device(call: Call, name: str) -> str:
         jobs=found.jobs,
         changes=found.changes,
         check=found.check,
+        finished=unless_slow(lambda: _finished(call, name)),
         healths=tuple(DeviceHealth),
         hosts=host_view.find_names(call.session) if call.viewer.is_admin else (),
         dictionary=dictionary,
@@ -71,6 +74,10 @@ def move(call: Call, name: str, form: MoveForm) -> Response:
     wanted = DeviceChange(host=form.host, when_idle=form.when_idle)
     devices.change(call.session, name, wanted, templates=call.settings.device_type_folders)
     return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
+
+
+def _finished(call: Call, name: str) -> Finished:
+    return call.attempt(lambda session: counts.find_finished(session, Subject.DEVICE, name))
 
 
 def _dictionary(call: Call, name: str) -> tuple[str, str]:

@@ -9,14 +9,19 @@ from pydantic import Field
 
 from labq.domain.errors import InvalidInputError, NotFoundError
 from labq.domain.health_checks import Denominator
-from labq.services import device_types, device_view
+from labq.services import counts, device_types, device_view, job_list
+from labq.services.counts import Finished, Subject
+from labq.services.database import unless_slow
 from labq.services.device_types import TypeChange
 from labq.services.device_view import DeviceFilter
+from labq.services.job_list import JobFilter, JobRow
 from labq.services.transitions import By
 from labq.web.endpoint import HTML, Call, Level, Page
 from labq.web.parsing import Input, Text
 from labq.web.rendering import render
 
+LATEST = 10
+"""How many of its jobs the page of a device type shows."""
 _LONGEST_CHECK = 256 * 1024
 
 
@@ -57,9 +62,22 @@ def _page(call: Call, name: str, problem: str = "", text: str | None = None) -> 
         kind=found,
         devices=devices.items,
         more=devices.next,
+        finished=unless_slow(lambda: _finished(call, name)),
+        jobs=unless_slow(lambda: _latest(call, name)),
         denominators=tuple(Denominator),
         text=_health_check(call, name) if text is None else text,
         problem=problem,
+    )
+
+
+def _finished(call: Call, name: str) -> Finished:
+    return call.attempt(lambda session: counts.find_finished(session, Subject.DEVICE_TYPE, name))
+
+
+def _latest(call: Call, name: str) -> tuple[JobRow, ...]:
+    wanted = JobFilter(device_type=name)
+    return call.attempt(
+        lambda session: job_list.find_page(session, call.viewer, wanted, limit=LATEST).items
     )
 
 
