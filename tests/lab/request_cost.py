@@ -1,0 +1,58 @@
+"""What a request costs the database, whatever else the machine does: statements, rows, buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+_READS = ("SELECT", "WITH")
+_REMOVED = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+
+
+@dataclass
+class Meter:
+    """The statements of an engine within the block of `metering`, with their values."""
+
+    engine: Engine
+    statements: list[tuple[str, Any]] = field(default_factory=list)
+
+    def cost(self) -> tuple[int, int]:
+        """Return rows that scans looked at and buffers, by running each query again under EXPLAIN."""
+        rows = buffers = 0
+        with self.engine.connect() as connection:
+            for statement, values in self.statements:
+                if statement.lstrip().upper().startswith(_READS):
+                    asked = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}"
+                    plan = connection.exec_driver_sql(asked, values).scalar_one()[0]["Plan"]
+                    rows += _rows(plan)
+                    buffers += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            connection.rollback()
+        return rows, buffers
+
+
+@contextmanager
+def metering(engine: Engine) -> Iterator[Meter]:
+    """Note all statements until the block is left."""
+    meter = Meter(engine)
+
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        meter.statements.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield meter
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def _rows(plan: Mapping[str, Any]) -> int:
+    """Return the rows that the scans of a plan read, those that they threw away too."""
+    below = sum(_rows(child) for child in plan.get("Plans", ()))
+    if not plan["Node Type"].endswith("Scan") or plan["Node Type"] == "Subquery Scan":
+        return below
+    each = plan["Actual Rows"] + sum(plan.get(name, 0) for name in _REMOVED)
+    return below + round(each * plan["Actual Loops"])
