@@ -54,5 +54,5 @@ def _rows(plan: Mapping[str, Any]) -> int:
     below = sum(_rows(child) for child in plan.get("Plans", ()))
     if not plan["Node Type"].endswith("Scan") or plan["Node Type"] == "Subquery Scan":
         return below
-    each = plan["Actual Rows"] + sum(plan.get(name, 0) for name in _REMOVED)
-    return below + round(each * plan["Actual Loops"])
+    each = float(plan["Actual Rows"]) + sum(plan.get(name, 0) for name in _REMOVED)
+    return below + round(each * int(plan["Actual Loops"]))
