@@ -151,6 +151,9 @@ def _tell(transaction: Transaction, text: str, seconds: float, rows: int) -> Non
 
 
 def _end(connection: Connection) -> None:
+    # What was lost has been noted, and asking such a connection for anything raises.
+    if connection.closed or connection.invalidated:
+        return
     transaction: Transaction | None = connection.info.get(_KEY)
     if transaction is not None:
         transaction.ended = time.perf_counter()
