@@ -109,7 +109,10 @@ def redis_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(redis_of_session: str) -> str:
-    """Return the URL of an empty Redis."""
+    """Return the URL of an empty Redis, without users of hosts."""
     with redis.Redis.from_url(redis_of_session) as client:
         client.flushall()
+        for user in client.acl_users():
+            if user != "default":
+                client.acl_deluser(user)
     return redis_of_session

@@ -71,8 +71,10 @@ def _changed(before: Mapping[str, Any], wanted: ConfigChange) -> dict[str, Any]:
     config = dict(before)
     if wanted.preset is not None:
         config["preset"] = "" if wanted.preset == OWN else wanted.preset
-    if wanted.drain is not None:
+    if wanted.drain:
         config["drain"] = wanted.drain
+    elif wanted.drain is not None:
+        config.pop("drain", None)
     for key, given in (("limits", wanted.limits), ("ceilings", wanted.ceilings)):
         if given is not None:
             merged = {**config.get(key, {}), **given}

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from labq.domain.states import JobState
 from labq.services.job_events import JobEvent, Told
-from labq.services.visibility import ANONYMOUS, Viewer
+from labq.services.visibility import ANONYMOUS, EVERYBODY, Rule, Viewer
 from labq.stream import sse
 from labq.stream.hub import Hub
 from labq.stream.sse import Reader, event
@@ -19,7 +19,7 @@ from labq.stream.sse import Reader, event
 BLOCK = event("lines", b"x" * 1_000_000)
 
 
-def told(job: int, groups: tuple[int, ...] | None = None) -> Told:
+def told(job: int, rule: Rule = EVERYBODY) -> Told:
     made = JobEvent(
         id=job,
         name="smoke",
@@ -31,7 +31,7 @@ def told(job: int, groups: tuple[int, ...] | None = None) -> Told:
         device_state=None,
         device_health=None,
     )
-    return Told(made, 1, groups)
+    return Told(made, 1, rule)
 
 
 async def serve(port_of: asyncio.Future[int], is_let_go: asyncio.Event) -> web.AppRunner:
@@ -124,7 +124,7 @@ def test_changes_within_a_moment_cost_one_query_and_reach_who_may_see() -> None:
 
         async def find(wanted: list[int]) -> list[Told]:
             queries.append(wanted)
-            return [told(1), told(2, (5,))]
+            return [told(1), told(2, Rule(groups=(5,)))]
 
         hub = Hub(find)
         member, stranger = hub.join(Viewer(user_id=9, groups=(5,))), hub.join(ANONYMOUS)
