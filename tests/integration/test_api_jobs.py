@@ -63,8 +63,8 @@ def test_filters_choose_jobs(site: Site, ann: Person, bob: Person) -> None:
         "device_type=shell": {plain, over, of_bob},
         "submitter=bob": {of_bob},
         "submitter=me": {plain, over},
-        "since=2026-11-20T09:30:00": {of_bob},
-        "until=2026-11-20T09:30:00%2B00:00": {plain, over},
+        f"since={START:%Y-%m-%d}T09:30:00": {of_bob},
+        f"until={START:%Y-%m-%d}T09:30:00%2B00:00": {plain, over},
         "name=kernel": {of_bob},
         "name=%25": set(),
         "tag=usb": {plain},
@@ -310,4 +310,4 @@ def test_states_and_outcomes_are_told_by_their_words(site: Site, ann: Person) ->
     site.job(ann, state=JobState.FINISHED, outcome=Outcome.INCOMPLETE, ended_at=START)
     (job,) = site.get("/jobs").json["items"]
     assert (job["state"], job["outcome"]) == ("finished", "incomplete")
-    assert job["submitted_at"] == "2026-11-20T09:00:00Z"
+    assert job["submitted_at"] == f"{START:%Y-%m-%d}T09:00:00Z"

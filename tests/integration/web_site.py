@@ -33,7 +33,9 @@ from labq.models.user import Group, Membership
 from labq.services import audiences, job_labels, partitions, tally, tokens, users
 from labq.services.users import NewUser
 
-START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+START = YESTERDAY.replace(hour=9, minute=0, second=0, microsecond=0)
+"""When jobs were submitted: lists show a window of time before now."""
 PASSWORD = "correct horse"
 DEFINITION = "job_name: smoke\n"
 
