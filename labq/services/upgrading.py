@@ -15,6 +15,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
@@ -227,10 +229,16 @@ def current(connection: Connection) -> str | None:
 
 
 def pending(config: Config, found: str, target: str) -> list[Script]:
-    """Return the revisions after `found` up to `target`, the next one first."""
+    """Return the revisions after `found` up to `target`, the next one first.
+
+    Raises CommandError when this labq does not know one of them.
+    """
     script = ScriptDirectory.from_config(config)
     lower = "base" if found == NONE else found
-    return list(reversed(list(script.iterate_revisions(target, lower))))
+    try:
+        return list(reversed(list(script.iterate_revisions(target, lower))))
+    except RevisionError as error:
+        raise CommandError(str(error)) from error
 
 
 def is_outage(error: BaseException | None) -> bool:
