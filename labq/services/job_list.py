@@ -114,10 +114,10 @@ def find_page(
     beginning), but for one of unfinished jobs. `after` is the `next` of the page before: it is
     good for any viewer and filter, and tells nothing of the job it came from. A page may have
     fewer than `limit` rows and still a `next`: with several filters only job_query.WALK jobs are
-    looked at in one go. Raises InvalidInputError for a bad key.
+    looked at in one go, NARROW_WALK for a verdict. Raises InvalidInputError for a bad key.
     """
-    before = None if after is None else decode_id(after)
-    asked = _Asked(viewer=viewer, wanted=wanted, window=window, before=before)
+    below = None if after is None else decode_id(after)
+    asked = _Asked(viewer=viewer, wanted=wanted, window=window, below=below)
     search = _search(session, asked)
     if search is None:
         return Page(())
@@ -126,6 +126,31 @@ def find_page(
     if search.is_narrowed and rows[0].walked_to is not None:
         return Page(tuple(jobs[:limit]), encode_key(rows[0].walked_to))
     return page_of(jobs, limit, lambda job: job.id)
+
+
+def find_newer_page(
+    session: Session,
+    viewer: Viewer,
+    wanted: JobFilter,
+    *,
+    before: str,
+    limit: int = LIMIT,
+    window: timedelta | None = WINDOW,
+) -> Page[JobRow]:
+    """Return the jobs next above a page, the newest first; `before` is the key of its first job.
+
+    `next` is the `before` of the page above this one. All else is as with `find_page`.
+    """
+    asked = _Asked(viewer=viewer, wanted=wanted, window=window, above=decode_id(before))
+    search = _search(session, asked)
+    if search is None:
+        return Page(())
+    rows = session.execute(*job_query.page(replace(search, is_upward=True), limit + 1)).all()
+    jobs = [_row(row) for row in rows if row.id is not None]
+    if search.is_narrowed and rows[0].walked_to is not None:
+        return Page(tuple(jobs[-limit:]), encode_key(rows[0].walked_to))
+    upward = page_of(jobs[::-1], limit, lambda job: job.id)
+    return replace(upward, items=upward.items[::-1])
 
 
 def count(
@@ -166,7 +191,8 @@ class _Asked:
     viewer: Viewer
     wanted: JobFilter
     window: timedelta | None
-    before: int | None = None
+    below: int | None = None
+    above: int | None = None
 
 
 def _search(session: Session, asked: _Asked) -> Search | None:
@@ -208,6 +234,7 @@ def _search(session: Session, asked: _Asked) -> Search | None:
         range=tuple(_range(known, asked)),
         moments=tuple(_moments(known, wanted)),
         rest=tuple(one.condition for one in rest),
+        is_costly=wanted.verdict is not None,
         own_rest=tuple(one.condition for one in filters if one.is_covered),
         values=_values(filters, known, asked),
     )
@@ -307,8 +334,10 @@ def _own(known: Row[*tuple[Any, ...]]) -> tuple[int, ...]:
 
 def _range(known: Row[*tuple[Any, ...]], asked: _Asked) -> Iterator[tuple[str, str]]:
     """Yield between which ids to look: they come in the order of submission, but for minutes."""
-    if asked.before is not None:
-        yield "<", "before"
+    if asked.below is not None:
+        yield "<", "below"
+    if asked.above is not None:
+        yield ">", "above"
     if known.since is not None:
         yield ">=", "first"
     if asked.wanted.until is not None:
@@ -330,7 +359,8 @@ def _values(
 ) -> dict[str, object]:
     values: dict[str, object] = {
         "me": asked.viewer.user_id,
-        "before": asked.before,
+        "below": asked.below,
+        "above": asked.above,
         "first": known.first,
         "last": known.last,
         "since": known.since,

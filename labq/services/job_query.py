@@ -21,13 +21,13 @@ from sqlalchemy import TextClause, text
 MOST_ARMS = 40
 WALK = 5_000
 NARROW_WALK = 500
-"""How many rows an arm delivers at most when there are more than MOST_ARMS, which are not merged."""
+"""The same of each arm when there are more than MOST_ARMS, which are not merged, and of costly ones."""
 _COLUMNS = (
     "id, name, submitter_id, device_type, device_id, state, outcome, error_type, priority, tags,"
     " audience_id, submitted_at, started_at, ended_at, host, run_id, error_message"
 )
 
-_MIRRORED = {"<": ">", ">=": "<=", "<=": ">="}
+_MIRRORED = {"<": ">", ">": "<", ">=": "<=", "<=": ">="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,10 @@ class Search:
     """A list: what drives it, what narrows it, and who looks.
 
     `audiences` None sees everything; `own` are audiences of which the submitter `me` sees the own
-    jobs. `range` are comparisons of the id with a value, `moments` on the moment of submission, `rest` those that
-    do not drive; `own_rest` are all on columns in the index of own jobs.
+    jobs. `range` are comparisons of the id with a value, `moments` on the moment of submission,
+    `rest` those that do not drive; `own_rest` are all on columns in the index of own jobs. With
+    `is_upward` the oldest rows come first, as for the page above one. `is_costly`: a condition in
+    `rest` looks something up for each row.
     """
 
     drive: Drive
@@ -58,6 +60,8 @@ class Search:
     moments: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
     own_rest: tuple[str, ...] = ()
+    is_upward: bool = False
+    is_costly: bool = False
     values: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -84,11 +88,15 @@ class Search:
     @property
     def order(self) -> str:
         """Return the order of what the arms deliver."""
-        return "id DESC" if self.is_by_id else "place"
+        if self.is_by_id:
+            return "id" if self.is_upward else "id DESC"
+        return "place DESC" if self.is_upward else "place"
 
     def arm_order(self, column: str = "id") -> str:
         """Return the order of one arm, of jobs or of labels."""
-        return f"{column} DESC" if self.is_by_id else f"(- {column})"
+        if self.is_by_id:
+            return column if self.is_upward else f"{column} DESC"
+        return f"(- {column}) DESC" if self.is_upward else f"(- {column})"
 
     def between(self, column: str = "id") -> list[str]:
         """Return the conditions of `range`, on what the arm is ordered by."""
@@ -100,7 +108,8 @@ class Search:
         """Return how many rows the arms deliver at most."""
         if not self.is_narrowed:
             return rows
-        return max(rows, WALK if self.is_merged else NARROW_WALK)
+        is_quick = self.is_merged and not self.is_costly
+        return max(rows, WALK if is_quick else NARROW_WALK)
 
 
 def page(search: Search, rows: int) -> tuple[TextClause, dict[str, object]]:
@@ -193,7 +202,7 @@ def _lateral(search: Search) -> str:
     arm = _arm(search, condition, "audience_id = audience.id")
     return f"""
 (SELECT arm.* FROM unnest(CAST(:audiences AS integer[])) AS audience (id),
-        {_values(search)} LATERAL {arm} AS arm ORDER BY place LIMIT (SELECT :walk))
+        {_values(search)} LATERAL {arm} AS arm ORDER BY {search.order} LIMIT (SELECT :walk))
 """  # noqa: S608 - as above
 
 
@@ -212,11 +221,11 @@ def _own_arm(search: Search) -> str:
         label = search.drive.condition.replace(":value", ":value_0")
         where += [f"EXISTS (SELECT FROM job_label WHERE {label} AND job_id = job.id)"]
     found = f"SELECT id, (- id) AS place FROM job{_where(where)}"  # noqa: S608 - as above
-    found += " ORDER BY (- id) LIMIT (SELECT :walk)"
+    found += f" ORDER BY {search.arm_order()} LIMIT (SELECT :walk)"
     if search.drive.by_label:
         return f"({found})"
     rows = f"SELECT {_COLUMNS}, place FROM ({found}) AS own JOIN job USING (id)"  # noqa: S608
-    return f"({rows} ORDER BY place)"
+    return f"({rows} ORDER BY {search.order})"
 
 
 def _where(conditions: Sequence[str]) -> str:

@@ -110,7 +110,7 @@ def _line(
 ) -> Select[*tuple[Any, ...]]:
     order = (Job.priority.desc(), Job.id)
     line = (
-        select(Job.id, func.row_number().over(order_by=order).label("position"))
+        select(Job.id, Job.priority, func.row_number().over(order_by=order).label("position"))
         .where(Job.state == JobState.SUBMITTED, Job.device_type == device_type)
         .order_by(*order)
         .limit(DEEPEST)
@@ -136,9 +136,10 @@ def _line(
     )
     if after is not None:
         priority, job = _decode(after)
-        is_later = (Job.priority == priority) & (Job.id > job)
-        query = query.where((Job.priority < priority) | is_later)
-    return query.order_by(line.c.position).limit(limit + 1)
+        is_later = (line.c.priority == priority) & (line.c.id > job)
+        query = query.where((line.c.priority < priority) | is_later)
+    # As the index has them: so the jobs of a page are looked up, and not those of all positions.
+    return query.order_by(line.c.priority.desc(), line.c.id).limit(limit + 1)
 
 
 def _decode(key: str) -> tuple[int, int]:

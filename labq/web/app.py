@@ -21,6 +21,7 @@ from labq.web.dispatch import Dispatcher
 from labq.web.docs import register_docs
 from labq.web.errors import answer_error
 from labq.web.pages import PAGES
+from labq.web.rendering import dense
 from labq.web.shelf import CACHE
 
 API_PREFIX = "/api/v1"
@@ -52,6 +53,7 @@ def create_app(settings: Settings, database: Engine | Pools, epoch: Epoch | None
     app.url_map.strict_slashes = False
     app.url_map.converters["id"] = IdConverter
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.filters["dense"] = dense
     pools = shared(database) if isinstance(database, Engine) else database
     dispatcher = Dispatcher(settings, pools, epoch or Epoch())
     app.extensions[CACHE] = dispatcher.cache

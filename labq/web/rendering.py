@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from flask import render_template
+from markupsafe import Markup
 
 from labq.domain.figures import describe_seconds, plain_decimal
 from labq.domain.verdicts import Level
@@ -39,6 +41,7 @@ _KINDS: Mapping[str, str] = {
     "skip": "warn",
 }
 _LEVELS = frozenset(Level)
+_INDENT = re.compile(r"\n\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,11 @@ class Show:
 def render(call: Call, template: str, **values: object) -> str:
     """Return a page."""
     return render_template(template, show=Show(call.now), **values)
+
+
+def dense(html: str) -> Markup:
+    """Return HTML without the white space that lines begin with: much of a long table is that."""
+    return Markup(_INDENT.sub("\n", html))  # noqa: S704 - what a template has escaped before
 
 
 def log_lines(lines: Iterable[bytes], first: int) -> Iterator[LogLine]:

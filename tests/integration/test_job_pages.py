@@ -36,6 +36,11 @@ def test_links_keep_the_search(site: Site, ann: Person) -> None:
     assert "&amp; 0<" in older
     assert "&amp; 26<" not in older
     assert "&amp; 26<" in site.client.get(link(older, "Newest")).text
+    newer = site.client.get(link(older, "Newer")).text
+    assert "&amp; 26<" in newer
+    assert "&amp; 1<" not in newer
+    assert ">Newer</a>" not in newer
+    assert "&amp; 0<" in site.client.get(link(newer, "Older")).text
     counted = site.client.get(link(first, "How many?")).text
     assert "27 jobs" in counted
     assert "Of all times" in site.client.get(link(first, "all")).text
@@ -57,7 +62,18 @@ def test_a_bad_search_is_shown_with_what_is_wrong(site: Site, ann: Person) -> No
     assert "never mind" not in answer.text
 
 
-@pytest.mark.parametrize("query", ["q=%00", "after=%00", "after=bm9uZQ", "colour=red", "after=🤖"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=%00",
+        "after=%00",
+        "after=bm9uZQ",
+        "colour=red",
+        "after=🤖",
+        "before=bm9uZQ",
+        "after=aTE&before=aTE",
+    ],
+)
 def test_bad_requests_for_the_list_are_refused(site: Site, query: str) -> None:
     assert site.client.get(f"/jobs?{query}").status_code == 400
 

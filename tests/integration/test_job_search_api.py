@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from labq.domain.errors import ErrorType
 from labq.domain.states import JobState, Outcome
+from labq.services import job_query
 from tests.integration.web_site import Person, Site
 
 
@@ -112,6 +113,23 @@ def test_a_list_takes_three_statements_at_most(site: Site, ann: Person, search: 
     event.listen(site.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
     found(site, search)
     assert 1 <= len(seen) <= 3
+
+
+def test_a_search_for_verdicts_leads_on_from_where_it_stopped(
+    site: Site, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_query, "NARROW_WALK", 2)
+    tested, _ = site.finished_job(ann, site.device())
+    for _ in range(5):
+        site.job(ann)
+    pages: list[list[int]] = []
+    key: dict[str, str] = {}
+    while not pages or key:
+        page = site.get("/jobs", query_string={"q": "verdict:fail", "limit": 1, **key}).json
+        pages.append([job["id"] for job in page["items"]])
+        key = {"after": page["next"]} if page["next"] else {}
+    assert pages[0] == []
+    assert [job for page in pages for job in page] == [tested]
 
 
 def test_counts_are_bounded_and_of_what_one_sees(site: Site, ann: Person) -> None:

@@ -94,6 +94,7 @@ LISTS: dict[str, tuple[Probe, ...]] = {
     ),
     "pages.jobs.jobs": (
         Probe(f"/jobs?after={NEWEST}", ALL),
+        Probe(f"/jobs?before={encode_key(1)}", ALL),
         Probe("/jobs?state=running", RUNNING),
         Probe("/jobs?outcome=incomplete&name=smoke", FAILED),
         Probe("/jobs?device_type=shell&device=board-1&host=rack", ON_BOARD),

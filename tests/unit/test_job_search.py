@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from labq.domain.verdicts import Verdict
 from labq.services.job_list import JobFilter
 from labq.services.job_search import FIELDS, JobSearch, parse, with_since, with_term
 
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "find-jobs.md"
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -149,6 +151,13 @@ def test_the_time_of_a_search_is_changed_in_place_of_the_one_before() -> None:
     assert with_since("since:3d type:a", "31d") == "type:a since:31d"
     assert with_since('name:"a since:3d b"', "all") == 'name:"a since:3d b" since:all'
     assert with_since("", "7d") == "since:7d"
+
+
+def test_the_docs_show_each_field_in_the_order_of_the_help() -> None:
+    rows = [line for line in DOCS.read_text().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(FIELDS)
+    for row, one in zip(rows, FIELDS, strict=True):
+        assert row.startswith(f"| `{one.example}`")
 
 
 def test_each_example_is_a_search_that_is_taken() -> None:

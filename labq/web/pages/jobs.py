@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Self
 from urllib.parse import urlencode
 
 from flask import Response
+from pydantic import model_validator
+from sqlalchemy.orm import Session
 
 from labq.domain.errors import InvalidInputError
 from labq.services import job_list, job_search
@@ -12,6 +15,7 @@ from labq.services.database import unless_slow
 from labq.services.job_list import ME, Count, JobRow
 from labq.services.job_search import JobSearch
 from labq.services.paging import Page as Rows
+from labq.services.paging import encode_key
 from labq.web.endpoint import HTML, Call, Page
 from labq.web.parsing import Input, Text
 from labq.web.rendering import render
@@ -41,6 +45,14 @@ class JobsQuery(Input):
     mine: bool = False
     count: bool = False
     after: Text | None = None
+    before: Text | None = None
+
+    @model_validator(mode="after")
+    def _goes_one_way(self) -> Self:
+        if self.after is not None and self.before is not None:
+            message = "a page is after a key or before one"
+            raise ValueError(message)
+        return self
 
     def text(self, *, is_anonymous: bool) -> str:
         """Return all that is asked for as one search."""
@@ -62,7 +74,13 @@ def jobs(call: Call, query: JobsQuery) -> str | Response:
     except InvalidInputError as error:
         page = _render(call, text, problems=error.problems)
         return Response(page, 400, content_type=f"{HTML}; charset=utf-8")
-    found = unless_slow(lambda: _find(call, search, query.after))
+    return _list(call, text, search, query)
+
+
+def _list(call: Call, text: str, search: JobSearch, query: JobsQuery) -> str:
+    """Return the page with the jobs, and links to the pages above and below."""
+    found = unless_slow(lambda: _find(call, search, query))
+    newer, older = _neighbours(found, query) if found else (None, None)
     count = unless_slow(lambda: _count(call, search)) if query.count else None
     return _render(
         call,
@@ -71,17 +89,31 @@ def jobs(call: Call, query: JobsQuery) -> str | Response:
         page=found,
         count=count,
         counting=None if query.count else _address(text, count="1"),
-        first=_address(text) if query.after else None,
-        next=_address(text, after=found.next) if found and found.next else None,
+        first=_address(text) if query.after or query.before else None,
+        newer=_address(text, before=newer) if newer else None,
+        next=_address(text, after=older) if older else None,
     )
 
 
-def _find(call: Call, search: JobSearch, after: str | None) -> Rows[JobRow]:
-    return call.attempt(
-        lambda session: job_list.find_page(
-            session, call.viewer, search.wanted, after=after, window=search.window
-        )
-    )
+def _find(call: Call, search: JobSearch, query: JobsQuery) -> Rows[JobRow]:
+    def load(session: Session) -> Rows[JobRow]:
+        wanted, window, before = search.wanted, search.window, query.before
+        if before is not None:
+            return job_list.find_newer_page(
+                session, call.viewer, wanted, before=before, window=window
+            )
+        return job_list.find_page(session, call.viewer, wanted, after=query.after, window=window)
+
+    return call.attempt(load)
+
+
+def _neighbours(found: Rows[JobRow], query: JobsQuery) -> tuple[str | None, str | None]:
+    """Return the keys of the page above and of the one below, None where there is none."""
+    top = encode_key(found.items[0].id) if found.items else None
+    bottom = encode_key(found.items[-1].id) if found.items else query.before
+    if query.before is not None:
+        return found.next, bottom
+    return (top if query.after is not None else None), found.next
 
 
 def _count(call: Call, search: JobSearch) -> Count:
