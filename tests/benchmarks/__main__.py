@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import (
+    calibration,
+    comparison,
     corpus,
+    endpoint_ratios,
     fill,
     flashes,
     handover,
@@ -18,12 +21,15 @@ from tests.benchmarks import (
     ingest,
     latency,
     light,
+    lists,
     logs,
     machine,
     migration,
+    mixed,
     observability,
     overhead,
     overload,
+    page_times,
     ready,
     recovery,
     request_costs,
@@ -66,6 +72,16 @@ BENCHMARKS = (
     Benchmark(("migration",), migration.measure),
     Benchmark(("ingest_cases_per_second", "ingest_ratio"), ingest.measure),
     Benchmark(("retention_drop_seconds", "retention_drop_p99_ratio"), retention_drop.measure),
+    Benchmark(("jobs_list_ms", "jobs_list_queries", "jobs_list_buffers"), lists.measure),
+    Benchmark(
+        ("jobs_page_ms", "job_page_ms", "overview_ms", "pages_ms"),
+        page_times.measure,
+    ),
+    Benchmark(("reads_per_second",), mixed.measure_reads),
+    Benchmark(
+        ("mixed_reads_per_second", "mixed_submit_ms", "mixed_submit_ratio"), mixed.measure_mixed
+    ),
+    Benchmark(("endpoint_ratio", "calibration_ms"), endpoint_ratios.measure),
     Benchmark(
         ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
     ),
@@ -82,10 +98,20 @@ def main(wanted: Sequence[str]) -> int:
     figures: list[Figure] = []
     failed = [benchmark for benchmark in chosen if not _run(benchmark, figures)]
     if figures:
-        say(f"kept in {machine.keep(figures)}")
+        _keep(figures)
     for benchmark in failed:
         say(f"not measured: {', '.join(benchmark.names)}")
     return 1 if failed else 0
+
+
+def _keep(figures: Sequence[Figure]) -> None:
+    """Say how the figures went since they were last taken here, and keep them."""
+    loop_ms = calibration.milliseconds()
+    here = machine.describe()
+    before = [one for one in machine.records() if machine.is_same(one["machine"], here)]
+    for line in comparison.lines(figures, loop_ms, before):
+        say(line)
+    say(f"kept in {machine.keep(figures, loop_ms)}")
 
 
 def _is_wanted(benchmark: Benchmark, wanted: Sequence[str]) -> bool:

@@ -8,80 +8,72 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.lab.request_cost import Cost
+
 STRANGER, USER, ADMIN = "", "fill-user", "fill-admin"
 
 
 @dataclass(frozen=True, slots=True)
-class Most:
-    """What a request may cost: statements, rows that scans read, buffers, bytes of the answer."""
-
-    queries: int
-    rows: int
-    buffers: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: who asks for what, and what it may cost. `tests.lab.places` fills in the names."""
+    """A request: who asks for what, and the most that it may cost (`tests.lab.places` has the names)."""
 
     name: str
     path: str
     who: str
-    most: Most
+    most: Cost
 
 
 ASKED = (
-    Asked("jobs", "/api/v1/jobs", STRANGER, Most(2, 430, 25, 25_400)),
-    Asked("jobs of a user", "/api/v1/jobs", USER, Most(3, 530, 100, 25_200)),
-    Asked("jobs of an admin", "/api/v1/jobs", ADMIN, Most(3, 490, 30, 25_100)),
-    Asked("jobs by type", "/api/v1/jobs?device_type={type}", USER, Most(3, 520, 90, 26_200)),
-    Asked("jobs by outcome", "/api/v1/jobs?outcome=incomplete", USER, Most(3, 500, 95, 22_200)),
-    Asked("jobs by state", "/api/v1/jobs?state=submitted", USER, Most(3, 340, 55, 8_900)),
+    Asked("jobs", "/api/v1/jobs", STRANGER, Cost(2, 430, 25, 25_400)),
+    Asked("jobs of a user", "/api/v1/jobs", USER, Cost(3, 530, 100, 25_200)),
+    Asked("jobs of an admin", "/api/v1/jobs", ADMIN, Cost(3, 490, 30, 25_100)),
+    Asked("jobs by type", "/api/v1/jobs?device_type={type}", USER, Cost(3, 520, 90, 26_200)),
+    Asked("jobs by outcome", "/api/v1/jobs?outcome=incomplete", USER, Cost(3, 500, 95, 22_200)),
+    Asked("jobs by state", "/api/v1/jobs?state=submitted", USER, Cost(3, 340, 55, 8_900)),
     Asked(
-        "jobs by submitter", "/api/v1/jobs?submitter={submitter}", USER, Most(3, 570, 90, 25_900)
+        "jobs by submitter", "/api/v1/jobs?submitter={submitter}", USER, Cost(3, 570, 90, 25_900)
     ),
-    Asked("own jobs", "/api/v1/jobs?submitter=me", USER, Most(3, 460, 70, 8_800)),
-    Asked("jobs by device", "/api/v1/jobs?device={device}", USER, Most(3, 520, 110, 26_300)),
-    Asked("jobs by metadata", "/api/v1/jobs?q={label}", USER, Most(3, 720, 365, 25_400)),
+    Asked("own jobs", "/api/v1/jobs?submitter=me", USER, Cost(3, 460, 70, 8_800)),
+    Asked("jobs by device", "/api/v1/jobs?device={device}", USER, Cost(3, 520, 110, 26_300)),
+    Asked("jobs by metadata", "/api/v1/jobs?q={label}", USER, Cost(3, 720, 365, 25_400)),
     Asked(
         "jobs deep down",
         "/api/v1/jobs?since=2000-01-01&after={deep}",
         USER,
-        Most(3, 530, 95, 25_800),
+        Cost(3, 530, 95, 25_800),
     ),
-    Asked("jobs counted", "/api/v1/jobs/count", USER, Most(3, 1_390, 215, 200)),
-    Asked("job", "/api/v1/jobs/{job}", USER, Most(6, 230, 70, 4_000)),
-    Asked("job's definition", "/api/v1/jobs/{job}/definition", USER, Most(3, 90, 35, 6_000)),
-    Asked("job's plan", "/api/v1/jobs/{job}/plan", USER, Most(3, 90, 35, 34_200)),
+    Asked("jobs counted", "/api/v1/jobs/count", USER, Cost(3, 1_390, 215, 200)),
+    Asked("job", "/api/v1/jobs/{job}", USER, Cost(6, 230, 70, 4_000)),
+    Asked("job's definition", "/api/v1/jobs/{job}/definition", USER, Cost(3, 90, 35, 6_000)),
+    Asked("job's plan", "/api/v1/jobs/{job}/plan", USER, Cost(3, 90, 35, 34_200)),
     Asked(
         "job's log",
         "/api/v1/jobs/{log_job}/log?format=lines&end=1000",
         USER,
-        Most(3, 90, 40, 178_700),
+        Cost(3, 90, 40, 178_700),
     ),
-    Asked("job's results", "/api/v1/jobs/{job}/results", USER, Most(6, 100, 50, 4_500)),
-    Asked("job's artifacts", "/api/v1/jobs/{job}/artifacts", USER, Most(3, 80, 25, 200)),
-    Asked("failed cases", "/api/v1/cases?result=fail", USER, Most(2, 1_490, 2_845, 14_300)),
-    Asked("cases by name", "/api/v1/cases?name={case}", USER, Most(2, 5_750, 8_795, 14_300)),
-    Asked("devices", "/api/v1/devices", USER, Most(2, 250, 120, 16_000)),
-    Asked("device", "/api/v1/devices/{device}", USER, Most(6, 730, 250, 11_700)),
-    Asked("device types", "/api/v1/device-types", USER, Most(2, 450, 85, 3_600)),
-    Asked("hosts", "/api/v1/hosts", USER, Most(4, 270, 45, 3_900)),
-    Asked("queue", "/api/v1/queue", USER, Most(3, 190, 25, 1_500)),
-    Asked("queue of a type", "/api/v1/queue/{queue}", USER, Most(4, 260, 115, 6_200)),
-    Asked("system", "/api/v1/system", USER, Most(2, 80, 15, 200)),
-    Asked("version", "/api/v1/system/version", STRANGER, Most(0, 10, 5, 200)),
-    Asked("overview page", "/", USER, Most(33, 1_930, 410, 41_100)),
-    Asked("jobs page", "/jobs", USER, Most(12, 510, 100, 40_300)),
-    Asked("job page", "/jobs/{log_job}", USER, Most(12, 250, 75, 70_600)),
-    Asked("job page's progress", "/jobs/{job}/progress", USER, Most(5, 230, 55, 8_500)),
-    Asked("job's results page", "/jobs/{job}/results", USER, Most(14, 270, 80, 14_100)),
-    Asked("devices page", "/devices", USER, Most(8, 280, 150, 61_100)),
-    Asked("device page", "/devices/{device}", USER, Most(17, 760, 260, 31_000)),
-    Asked("device type page", "/device-types/{type}", USER, Most(19, 660, 175, 24_700)),
-    Asked("hosts page", "/hosts", USER, Most(10, 290, 50, 9_500)),
-    Asked("host page", "/hosts/{host}", USER, Most(19, 630, 125, 35_400)),
-    Asked("queue page", "/queue", USER, Most(18, 380, 135, 23_000)),
-    Asked("results page", "/results", USER, Most(11, 1_510, 2_850, 28_900)),
+    Asked("job's results", "/api/v1/jobs/{job}/results", USER, Cost(6, 100, 50, 4_500)),
+    Asked("job's artifacts", "/api/v1/jobs/{job}/artifacts", USER, Cost(3, 80, 25, 200)),
+    Asked("failed cases", "/api/v1/cases?result=fail", USER, Cost(2, 1_490, 2_845, 14_300)),
+    Asked("cases by name", "/api/v1/cases?name={case}", USER, Cost(2, 5_750, 8_795, 14_300)),
+    Asked("devices", "/api/v1/devices", USER, Cost(2, 250, 120, 16_000)),
+    Asked("device", "/api/v1/devices/{device}", USER, Cost(6, 730, 250, 11_700)),
+    Asked("device types", "/api/v1/device-types", USER, Cost(2, 450, 85, 3_600)),
+    Asked("hosts", "/api/v1/hosts", USER, Cost(4, 270, 45, 3_900)),
+    Asked("queue", "/api/v1/queue", USER, Cost(3, 190, 25, 1_500)),
+    Asked("queue of a type", "/api/v1/queue/{queue}", USER, Cost(4, 260, 115, 6_200)),
+    Asked("system", "/api/v1/system", USER, Cost(2, 80, 15, 200)),
+    Asked("version", "/api/v1/system/version", STRANGER, Cost(0, 10, 5, 200)),
+    Asked("overview page", "/", USER, Cost(33, 1_930, 410, 41_100)),
+    Asked("jobs page", "/jobs", USER, Cost(12, 510, 100, 40_300)),
+    Asked("job page", "/jobs/{log_job}", USER, Cost(12, 250, 75, 70_600)),
+    Asked("job page's progress", "/jobs/{job}/progress", USER, Cost(5, 230, 55, 8_500)),
+    Asked("job's results page", "/jobs/{job}/results", USER, Cost(14, 270, 80, 14_100)),
+    Asked("devices page", "/devices", USER, Cost(8, 280, 150, 61_100)),
+    Asked("device page", "/devices/{device}", USER, Cost(17, 760, 260, 31_000)),
+    Asked("device type page", "/device-types/{type}", USER, Cost(19, 660, 175, 24_700)),
+    Asked("hosts page", "/hosts", USER, Cost(10, 290, 50, 9_500)),
+    Asked("host page", "/hosts/{host}", USER, Cost(19, 630, 125, 35_400)),
+    Asked("queue page", "/queue", USER, Cost(18, 380, 135, 23_000)),
+    Asked("results page", "/results", USER, Cost(11, 1_510, 2_850, 28_900)),
 )

@@ -19,7 +19,7 @@ import psycopg2
 import redis
 from sqlalchemy.orm import Session
 
-from labq.domain.events import EventBatch, ResultReported, StepBegan
+from labq.domain.events import EventBatch, ResultReported
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import JobState, RunState, StepState
 from labq.domain.verdicts import Verdict
@@ -102,15 +102,18 @@ def _fill(found: Site) -> int:
     """Make hosts with runs in their test step, and put what they report into their streams."""
     engine = make_engine(found.url, Role.COMMAND)
     with Session(engine) as session, session.begin():
-        user = Viewer(user_id=users.create(session, NewUser(name="ann"), now=_now()).id, name="ann")
+        user = Viewer(user_id=users.create(session, NewUser(name="ann"), now=now()).id, name="ann")
         names = [f"host-{number}" for number in range(HOSTS)]
-        runs = {name: [_run(session, user, name, board) for board in range(RUNS)] for name in names}
+        runs = {
+            name: [run_in_test(session, user, name, board) for board in range(RUNS)]
+            for name in names
+        }
     engine.dispose()
     with redis.Redis.from_url(found.redis_url) as client:
         return sum(_send(client, name, numbers) for name, numbers in runs.items())
 
 
-def _run(session: Session, user: Viewer, host: str, board: int) -> int:
+def run_in_test(session: Session, user: Viewer, host: str, board: int) -> int:
     """Return the number of a run that has begun its test step."""
     if board == 0:
         hosts.add(session, host)
@@ -121,7 +124,7 @@ def _run(session: Session, user: Viewer, host: str, board: int) -> int:
         NewDevice(name=name, device_type="shell", host=host, template=SHELL),
         templates=(),
     )
-    number = jobs.submit(session, shell_job(command("echo", "case")), user=user, now=_now())
+    number = jobs.submit(session, shell_job(command("echo", "case")), user=user, now=now())
     session.flush()
     job, device = session.get_one(Job, number), session.query(Device).filter_by(name=name).one()
     run = Run(
@@ -133,8 +136,8 @@ def _run(session: Session, user: Viewer, host: str, board: int) -> int:
         epoch=1,
         next=0,
         sent="0-0",
-        reserved_at=_now(),
-        began_at=_now(),
+        reserved_at=now(),
+        began_at=now(),
     )
     session.add(run)
     session.flush()
@@ -142,7 +145,7 @@ def _run(session: Session, user: Viewer, host: str, board: int) -> int:
     session.add(_step(run.id))
     job.state, job.started_at, job.run_id, job.device_id = (
         JobState.RUNNING,
-        _now(),
+        now(),
         run.id,
         device.id,
     )
@@ -164,20 +167,21 @@ def _step(run: int) -> Step:
 
 def _send(client: redis.Redis, host: str, runs: list[int]) -> int:
     """Put the results of a host's runs, which take turns, into its stream; return how many."""
-    events = [_result(run, number) for number in range(CASES) for run in runs]
+    events = [result(run, number) for number in range(CASES) for run in runs]
     for first in range(0, len(events), BATCH):
         batch = EventBatch(first=first + 1, events=tuple(events[first : first + BATCH]))
         client.xadd(up_stream(host), {EVENTS_FIELD: dump_event_batch(batch)})
     return len(events)
 
 
-def _result(run: int, number: int) -> ResultReported | StepBegan:
+def result(run: int, number: int) -> ResultReported:
+    """Return what a host reports of one case of a run."""
     is_measured = number % 4 == 0
     return ResultReported(
         run=run,
         epoch=1,
         step=0,
-        at=_now(),
+        at=now(),
         channel="console",
         offset=1_000 + 73 * number,
         line=20 + number,
@@ -245,5 +249,6 @@ def _value(link: Any, query: str) -> Any:
         return cursor.fetchone()[0]
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """Return the moment."""
     return datetime.now(UTC)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.figures import Figure
 
@@ -38,15 +39,28 @@ def folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "labq" / "benchmarks"
 
 
-def keep(figures: Iterable[Figure]) -> Path:
-    """Write the figures with machine and date into the folder and return the file."""
+def keep(figures: Iterable[Figure], loop_ms: float) -> Path:
+    """Write the figures with machine, date and the time of the fixed loop; return the file."""
     folder().mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     path = folder() / f"{now:%Y%m%dT%H%M%SZ}.json"
     record = {
         "date": now.isoformat(timespec="seconds"),
         "machine": describe(),
+        "calibration_ms": loop_ms,
         "figures": [asdict(figure) for figure in figures],
     }
     path.write_text(json.dumps(record, indent=1))
     return path
+
+
+def records() -> Iterator[dict[str, Any]]:
+    """Yield what was kept, the oldest first."""
+    for path in sorted(folder().glob("*.json")):
+        record: dict[str, Any] = json.loads(path.read_text())
+        yield record
+
+
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether times of two machines may be compared: the processor, its cores, the Python."""
+    return all(one.get(name) == other.get(name) for name in ("cpu", "cores", "python"))

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.report [FILE...]`: writes kept figures into docs/benchmarks.md.
 
-Without files the newest value of each figure in the user's cache is taken. What `overload` found is
-drawn as docs/overload.svg.
+Without files the newest value of each figure in the user's cache is taken; ratios of end points, which are
+many, and figures of small data (`NAME@small`) are left to the trend. What `overload` found is drawn as
+docs/overload.svg.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import endpoint_ratios
 from tests.benchmarks.machine import folder
 from tests.benchmarks.overload_plot import picture
 
@@ -47,6 +49,8 @@ def _table(newest: Newest) -> Iterator[str]:
     yield "| figure | value | unit | goal | date | machine |"
     yield "|---|---|---|---|---|---|"
     for name, (figure, record) in sorted(newest.items()):
+        if name.startswith(f"{endpoint_ratios.NAME}.") or "@" in name:
+            continue
         cells = (f"`{name}`", figure["value"], figure["unit"], figure["against"])
         yield _row((*cells, record["date"][:10], _machine(record["machine"])))
 

@@ -50,12 +50,18 @@ class Filled:
 
 @contextmanager
 def filled(
-    profile: str, seed: int = 1, *, folder: Path, in_place: bool = False
+    profile: str,
+    seed: int = 1,
+    *,
+    folder: Path,
+    in_place: bool = False,
+    settings: Mapping[str, str] = QUICK,
 ) -> Iterator[Filled]:
     """Give a server with the data of a profile, made now if nobody on this machine had it yet.
 
-    It is a copy in `folder`, that may be spoilt. With `in_place` it is what is kept, for one at a
-    time, without a copy: who uses it so leaves the rows as they were.
+    It is a copy in `folder`, that may be spoilt, before a PostgreSQL with these settings. With
+    `in_place` it is what is kept, for one at a time, without a copy and without them: who uses it
+    so leaves the rows as they were.
     """
     with _kept(profile, seed) as entry:
         if in_place:
@@ -64,7 +70,7 @@ def filled(
             return
         copy = folder / "filled"
         _copy(entry, copy)
-    with _serving(copy, QUICK) as found:
+    with _serving(copy, settings) as found:
         yield found
 
 

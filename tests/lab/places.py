@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import psycopg2
 
@@ -49,7 +50,7 @@ def find(data: Filled) -> Mapping[str, str]:
             for name, query in _QUERIES.items():
                 cursor.execute(query)
                 ((value,),) = cursor.fetchall()
-                found[name] = str(value)
+                found[name] = quote(str(value), safe=":")
     finally:
         connection.close()
     middle = (data.facts["first_job"] + data.facts["last_job"]) // 2

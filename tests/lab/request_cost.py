@@ -13,6 +13,16 @@ _READS = ("SELECT", "WITH")
 _REMOVED = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a request takes: statements, rows that scans read, buffers, bytes of the answer."""
+
+    queries: int
+    rows: int
+    buffers: int
+    bytes: int
+
+
 @dataclass
 class Meter:
     """The statements of an engine within the block of `metering`, with their values."""
@@ -20,7 +30,7 @@ class Meter:
     engine: Engine
     statements: list[tuple[str, Any]] = field(default_factory=list)
 
-    def cost(self) -> tuple[int, int]:
+    def read(self) -> tuple[int, int]:
         """Return rows that scans looked at and buffers, by running each query again under EXPLAIN."""
         rows = buffers = 0
         with self.engine.connect() as connection:
@@ -51,8 +61,8 @@ def metering(engine: Engine) -> Iterator[Meter]:
 
 def _rows(plan: Mapping[str, Any]) -> int:
     """Return the rows that the scans of a plan read, those that they threw away too."""
-    below = sum(_rows(child) for child in plan.get("Plans", ()))
+    below = sum(map(_rows, plan.get("Plans", ())))
     if not plan["Node Type"].endswith("Scan") or plan["Node Type"] == "Subquery Scan":
         return below
-    each = float(plan["Actual Rows"]) + sum(plan.get(name, 0) for name in _REMOVED)
+    each: float = plan["Actual Rows"] + sum(plan.get(name, 0) for name in _REMOVED)
     return below + round(each * int(plan["Actual Loops"]))
