@@ -90,6 +90,7 @@ def test_every_page_fits_and_says_no_error(page: Page, lab: Lab, job: int) -> No
     problems = _problems(page)
     tabs = [f"/jobs/{job}{tab}" for tab in ("", "/results", "/definition", "/device", "/plan")]
     lists = ["/", "/jobs", "/jobs?mine=1", "/devices", "/devices/shell-1", "/hosts"]
+    lists += ["/hosts/local", "/queue", "/queue?type=shell", "/results"]
     for path in (*lists, *tabs, "/submit", f"/submit?job={job}", "/tokens", "/api/docs"):
         page.goto(path)
         page.wait_for_load_state("load")
