@@ -51,7 +51,7 @@ class Job(Base):
     Its audience says who sees it beside the submitter and admins. `host` is the one of its latest
     run. `waits_again`: its last run failed for want of infrastructure and a further one is to
     follow; its state stays what it was. `keeps_console`: the raw bytes of its consoles become
-    artifacts.
+    artifacts. `group_id` is the id of the first job of its group, `sub_id` its place there from 0.
 
     A list by any one column finds its rows newest first, all of them or those of one audience: each
     such column has two indexes.
@@ -61,6 +61,19 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint("(state = 'finished') = (outcome IS NOT NULL)", name="outcome_at_end"),
         CheckConstraint("priority BETWEEN 0 AND 100", name="priority_range"),
+        CheckConstraint("(group_id IS NULL) = (sub_id IS NULL)", name="member_number"),
+        Index(
+            "uq_job_group",
+            "group_id",
+            "sub_id",
+            unique=True,
+            postgresql_where=text("group_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_job_group_waiting",
+            "group_id",
+            postgresql_where=text("group_id IS NOT NULL AND state = 'submitted'"),
+        ),
         Index(
             "ix_job_waiting",
             "device_type",
@@ -128,6 +141,8 @@ class Job(Base):
     retries_left: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     waits_again: Mapped[bool] = mapped_column(server_default="false")
     keeps_console: Mapped[bool] = mapped_column(server_default="false")
+    group_id: Mapped[int | None] = mapped_column(BigInteger)
+    sub_id: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class JobDefinition(Base):

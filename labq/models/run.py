@@ -22,7 +22,8 @@ class Run(Base):
     `error_type` and `error_message` are the first failure of a step, or why the run was canceled.
     `lost_at` is when the server ended the run without its host; until `torn_down_at` its device and
     resources stay held, for the host may still be at work there. `is_host_fault`: the first failure
-    is the host's, and says nothing of the device.
+    is the host's, and says nothing of the device. A guest works on a device that another run holds:
+    it moves neither that nor its health.
     """
 
     __tablename__ = "run"
@@ -56,6 +57,7 @@ class Run(Base):
     error_message: Mapped[str] = mapped_column(server_default="")
     is_host_fault: Mapped[bool] = mapped_column(server_default="false")
     results: Mapped[int] = mapped_column(server_default="0")
+    is_guest: Mapped[bool] = mapped_column(server_default="false")
 
     @property
     def is_awaited(self) -> bool:

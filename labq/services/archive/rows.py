@@ -37,6 +37,7 @@ from labq.models.control import Audit
 from labq.models.delivery import Delivery
 from labq.models.device import Reservation
 from labq.models.job import Job, JobDefinition, JobLabel
+from labq.models.job_group import GroupMember, JobGroup
 from labq.models.partition import day_of
 from labq.models.result import TestCase, TestSuite
 from labq.models.run import Run, RunLog, RunPlan, Step
@@ -121,6 +122,8 @@ _MODELS: tuple[type[Base], ...] = (
     Job,
     JobDefinition,
     JobLabel,
+    JobGroup,
+    GroupMember,
     Run,
     Step,
     Reservation,
@@ -183,6 +186,8 @@ def _job_queries(scope: Scope) -> list[tuple[Table, Select[Any]]]:
             select(table_of(JobDefinition)).where(JobDefinition.job_id == scope.job),
         ),
         _of(JobLabel, select(table_of(JobLabel)).where(JobLabel.job_id == scope.job)),
+        _of(JobGroup, select(table_of(JobGroup)).where(JobGroup.id == scope.job)),
+        _of(GroupMember, select(table_of(GroupMember)).where(GroupMember.job_id == scope.job)),
         _of(Run, select(table_of(Run)).where(Run.job_id == scope.job).order_by(Run.id)),
         _of(Step, _of_runs(Step, scope)),
         _of(Reservation, _of_runs(Reservation, scope)),
