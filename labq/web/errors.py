@@ -93,7 +93,7 @@ def answer_error(error: Exception) -> Response:
     """Return the answer for anything a handler raised: JSON below /api/, else a page."""
     if isinstance(error, RoutingException):
         return make_response(error)
-    refusal = _refusal(error)
+    refusal = refusal_of(error)
     if request.path.startswith(API):
         body: bytes | str = PROBLEM.dump_json(refusal.problem)
         kind = PROBLEM_JSON
@@ -103,7 +103,8 @@ def answer_error(error: Exception) -> Response:
     return Response(body, status, headers=dict(refusal.headers), content_type=kind)
 
 
-def _refusal(error: Exception) -> Refusal:
+def refusal_of(error: Exception) -> Refusal:
+    """Return how anything a handler raised is told: status, words and headers."""
     if isinstance(error, LabqError):
         return _of_labq(error)
     if isinstance(error, HTTPException):
