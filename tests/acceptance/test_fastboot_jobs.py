@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psutil
+import pytest
 
 from labq.supervisor.virtual import loopback_address
 from tests.acceptance.conftest import Lab
@@ -43,6 +45,20 @@ class Boards:
         assert done.returncode == 0, (done.stdout, done.stderr)
         return name
 
+    def retire(self) -> None:
+        """Take the boards out: jobs of other tests must not land on one that stalls or hangs."""
+        for name in self.names:
+            done = self.lab.server.cli("device", "set", name, "--health", "maintenance")
+            assert done.returncode == 0, (done.stdout, done.stderr)
+
+
+@pytest.fixture
+def boards(lab: Lab) -> Iterator[Boards]:
+    """Return where to add boards that are gone after the test."""
+    added = Boards(lab)
+    yield added
+    added.retire()
+
 
 def flash(lab: Lab, **keys: object) -> Block:
     """Return a deploy of a boot image and a root file system."""
@@ -72,8 +88,10 @@ def test_a_flashed_device_boots_and_tests_what_was_flashed(client: Client, lab: 
     assert verdicts(client, done, "lava")["fastboot-flash-action"] == "pass"
 
 
-def test_a_worker_killed_in_the_middle_of_a_flash_is_replaced(client: Client, lab: Lab) -> None:
-    name = Boards(lab).add("fastboot-slow", "--stall-ms", "1500")
+def test_a_worker_killed_in_the_middle_of_a_flash_is_replaced(
+    client: Client, lab: Lab, boards: Boards
+) -> None:
+    name = boards.add("fastboot-slow", "--stall-ms", "1500")
     number = client.submit(job(lab, device=name))
     (flashing,) = until(lambda: clients(lab), "the client is at work")
     os.kill(parts.find(lab.server.pid, "steps"), signal.SIGKILL)
@@ -83,8 +101,10 @@ def test_a_worker_killed_in_the_middle_of_a_flash_is_replaced(client: Client, la
     assert verdicts(client, done, "0_smoke") == {"flashed": "pass"}
 
 
-def test_a_job_canceled_in_the_middle_of_a_flash_leaves_nothing(client: Client, lab: Lab) -> None:
-    name = Boards(lab).add("fastboot-hung", "--hang-at", "flash")
+def test_a_job_canceled_in_the_middle_of_a_flash_leaves_nothing(
+    client: Client, lab: Lab, boards: Boards
+) -> None:
+    name = boards.add("fastboot-hung", "--hang-at", "flash")
     number = client.submit(job(lab, device=name))
     (flashing,) = until(lambda: clients(lab), "the client is at work")
     assert client.post(f"/jobs/{number}/cancel").status in (200, 202)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,8 @@ from tests.integration.conductor_lab import (
     result,
     whole_run,
 )
+
+SECONDS_BETWEEN_REPORTS = 0.3
 
 
 def test_events_sent_twice_are_applied_once_and_confirmed_again(lab: Lab) -> None:
@@ -133,8 +137,13 @@ def test_what_is_applied_leaves_redis(lab: Lab) -> None:
             lab.send(event)
         eventually(lambda: lab.is_finished(job), "the end")
 
+        reported_at = 0.0
+
         def trimmed() -> bool:
-            lab.report()
+            nonlocal reported_at
+            if time.monotonic() - reported_at > SECONDS_BETWEEN_REPORTS:
+                lab.report()
+                reported_at = time.monotonic()
             return lab.client.xlen(up_stream(HOST)) <= 2 and not lab.run_orders(run)
 
         eventually(trimmed, "trimming")
