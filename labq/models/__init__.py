@@ -6,6 +6,7 @@ from labq.models.base import Base
 from labq.models.control import Audit, Compatibility, Leader, Refusal, RejectedEvent
 from labq.models.delivery import Delivery
 from labq.models.device import Device, DeviceType, Reservation
+from labq.models.device_type import DeviceTemplate, DeviceTypeAlias
 from labq.models.enrolment import Enrolment
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition, JobLabel
@@ -36,6 +37,8 @@ TABLES: tuple[type[Base], ...] = (
     Token,
     Login,
     DeviceType,
+    DeviceTypeAlias,
+    DeviceTemplate,
     Host,
     Enrolment,
     Device,

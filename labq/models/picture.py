@@ -13,7 +13,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "People": ("user", "group", "membership", "token", "login", "audience", "audience_submitter"),
     "Jobs": ("job", "job_definition", "job_label", "delivery"),
     "Runs": ("run", "run_plan", "step", "artifact", "reservation"),
-    "Lab": ("device", "device_type", "host", "enrolment", "refusal", "rejected_event"),
+    "Lab": (
+        "device",
+        "device_type",
+        "device_type_alias",
+        "device_template",
+        "host",
+        "enrolment",
+        "refusal",
+        "rejected_event",
+    ),
     "Results, by month": ("test_suite", "test_case", "run_log"),
     "Counts": ("queue_length", "job_count", "day_count", "count_delta"),
 }

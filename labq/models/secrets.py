@@ -56,7 +56,10 @@ SECRETS: Mapping[str, Treatment | Columns] = {
         "template": TYPE_ALONE,
         "health_reason": KEPT,
     },
+    # Text of an admin, who may have written an address with its password into it.
+    "device_template": {"name": KEPT, "template": EMPTY},
     "device_type": {"name": KEPT, "description": KEPT, "health_check": REDACTED},
+    "device_type_alias": {"name": KEPT, "device_type": KEPT},
     "doomed_blob": {"digest": KEPT},
     "doomed_month": {"table_name": KEPT},
     # Codes, credentials and passwords of hosts.
