@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,10 +16,13 @@ class JobGroup(Base):
 
     `name` is what clients know as the target group. `messages` is the number of the last message:
     they are numbered from 1 without a gap, by who has this row locked. `begun_at` is when the last
-    member had begun. `doomed` says why all of its jobs are to be canceled.
+    member had begun. `doomed` says why all of its jobs are to be canceled, until they are.
     """
 
     __tablename__ = "job_group"
+    __table_args__ = (
+        Index("ix_job_group_doomed", "id", postgresql_where=text("doomed IS NOT NULL")),
+    )
     id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )

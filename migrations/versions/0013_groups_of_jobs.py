@@ -33,6 +33,7 @@ def upgrade() -> None:
     )
     _create_tables()
     steps.create_index("ix_group_member_group_id", "group_member", "group_id")
+    steps.create_index("ix_job_group_doomed", "job_group", "id", where="doomed IS NOT NULL")
 
 
 def downgrade() -> None:
