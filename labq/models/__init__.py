@@ -25,6 +25,7 @@ from labq.models.retention import (
     RetentionState,
     RetentionTally,
 )
+from labq.models.rights import DeviceRight, DeviceTypeRight, RemoteToken
 from labq.models.rollup import CountDelta, DayCount, JobCount, QueueLength
 from labq.models.run import Run, RunLog, RunPlan, Step
 from labq.models.upgrade import Backfill, Upgrade
@@ -35,15 +36,18 @@ TABLES: tuple[type[Base], ...] = (
     Group,
     Membership,
     Token,
+    RemoteToken,
     Login,
+    Audience,
+    AudienceSubmitter,
     DeviceType,
     DeviceTypeAlias,
     DeviceTemplate,
+    DeviceTypeRight,
     Host,
     Enrolment,
     Device,
-    Audience,
-    AudienceSubmitter,
+    DeviceRight,
     Job,
     JobDefinition,
     JobLabel,

@@ -17,6 +17,10 @@ class DeviceType(Base):
     """A kind of device; its template is found by this name.
 
     `health_check` is the definition of the job that proves its devices, null for none.
+
+    `audience_id` says who may view it, and is that of public jobs that have no device yet. Each
+    change of rights on it or its devices raises `rights_version`, and public jobs are moved to the
+    audiences of their devices while `moves_due_at` is set.
     """
 
     __tablename__ = "device_type"
@@ -29,6 +33,11 @@ class DeviceType(Base):
         named(Denominator, name="health_denominator"), server_default="hours"
     )
     health_disabled: Mapped[bool] = mapped_column(server_default="false")
+    audience_id: Mapped[int] = mapped_column(
+        ForeignKey("audience.id", ondelete="RESTRICT"), server_default="0"
+    )
+    rights_version: Mapped[int] = mapped_column(server_default="0")
+    moves_due_at: Mapped[datetime | None]
 
     @property
     def check_rule(self) -> CheckRule:
@@ -42,6 +51,9 @@ class Device(Base):
     `next_host` is where it moves to once it is idle.
 
     `health_job_id` is its last health check, submitted at `health_checked_at`.
+
+    `audience_id` says who may view it, and sees public jobs on it; `submitters` are the groups any of
+    which may submit to it, null for everybody. Both follow from the rights on it and on its type.
     """
 
     __tablename__ = "device"
@@ -65,6 +77,10 @@ class Device(Base):
     health_job_id: Mapped[int | None] = mapped_column(BigInteger)
     health_checked_at: Mapped[datetime | None]
     jobs_since_check: Mapped[int] = mapped_column(server_default="0")
+    audience_id: Mapped[int] = mapped_column(
+        ForeignKey("audience.id", ondelete="RESTRICT"), server_default="0"
+    )
+    submitters: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
 
 
 class Reservation(Base):

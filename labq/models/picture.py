@@ -10,7 +10,10 @@ from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.dialects import postgresql
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "People": ("user", "group", "membership", "token", "login", "audience", "audience_submitter"),
+    "People": (
+        *("user", "group", "membership", "token", "remote_token", "login"),
+        *("audience", "audience_submitter", "device_right", "device_type_right"),
+    ),
     "Jobs": ("job", "job_definition", "job_label", "delivery"),
     "Runs": ("run", "run_plan", "step", "artifact", "reservation"),
     "Lab": (

@@ -41,7 +41,7 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     "archived_job": {"name": KEPT, "device_type": KEPT},
     # Consoles are among artifacts as they were, with what the log masks.
     "artifact": EMPTIED,
-    "audience": {"groups": KEPT},
+    "audience": {"groups": KEPT, "any_of": KEPT},
     "audit": dict.fromkeys(("actor", "subject", "subject_id", "before", "after", "reason"), KEPT),
     "backfill": dict.fromkeys(("name", "rests", "error"), KEPT),
     "compatibility": {"oldest": KEPT},
@@ -51,7 +51,11 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     "delivery": EMPTIED,
     "device": {
         **dict.fromkeys(
-            ("name", "device_type", "host", "next_host", "description", "tags", "exclusive"), KEPT
+            (
+                *("name", "device_type", "host", "next_host", "description", "tags", "exclusive"),
+                "submitters",
+            ),
+            KEPT,
         ),
         "template": TYPE_ALONE,
         "health_reason": KEPT,
@@ -60,6 +64,7 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     "device_template": {"name": KEPT, "template": EMPTY},
     "device_type": {"name": KEPT, "description": KEPT, "health_check": REDACTED},
     "device_type_alias": {"name": KEPT, "device_type": KEPT},
+    "device_type_right": {"device_type": KEPT},
     "doomed_blob": {"digest": KEPT},
     "doomed_month": {"table_name": KEPT},
     # Codes, credentials and passwords of hosts.
@@ -96,6 +101,8 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     # Whatever a host sent.
     "rejected_event": EMPTIED,
     "relation_size": dict.fromkeys(("name", "kind", "owner"), KEPT),
+    # What users left with the server for other servers.
+    "remote_token": EMPTIED,
     "reservation": {"resource": KEPT},
     "retention_policy": {"name": KEPT, "device_type": KEPT, "changed_by": KEPT},
     "retention_run": dict.fromkeys(("asked_by", "holder", "step", "error"), KEPT),

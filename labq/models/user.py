@@ -45,7 +45,11 @@ class Membership(Base):
 
 
 class Token(Base):
-    """An API token; only the SHA-256 of its secret is kept."""
+    """An API token, found by the SHA-256 of its secret.
+
+    `sealed` is the secret under the server's key, so that a callback can send it; null for tokens
+    that were made before there was this.
+    """
 
     __tablename__ = "token"
     __table_args__ = (UniqueConstraint("user_id", "description"),)
@@ -53,6 +57,7 @@ class Token(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     description: Mapped[str]
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]

@@ -18,7 +18,7 @@ WEB = "labq_web"
 CONDUCTOR = "labq_conductor"
 REPORT = "labq_report"
 ROLES = (WEB, CONDUCTOR, REPORT)
-SECRETS = ("token", "login")
+SECRETS = ("token", "remote_token", "login")
 """Tables of which a report shows nothing."""
 
 
