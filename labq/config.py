@@ -54,6 +54,7 @@ class Settings(BaseModel):
     stream_port: int = 8481
     stream_url: str = ""
     secret_key: str = ""
+    former_secret_keys: str = ""
     host: str = "local"
     host_address: str = "127.0.0.1"
     host_folder: Path | None = None
@@ -114,6 +115,12 @@ class Settings(BaseModel):
         except InvalidInputError as error:
             raise ValueError(str(error)) from error
         return text
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """Return the keys that stored secrets are under, the one for new ones first."""
+        former = (key for key in self.former_secret_keys.split(",") if key)
+        return (self.secret_key, *former) if self.secret_key else ()
 
     @property
     def web_database(self) -> str:

@@ -61,6 +61,7 @@ def find_events(session: Session, jobs: Sequence[int]) -> list[Told]:
             Job.submitter_id,
             Audience.groups,
             Audience.owner_id,
+            Audience.any_of,
         )
         .join(User, User.id == Job.submitter_id)
         .join(Audience, Audience.id == Job.audience_id)
@@ -73,5 +74,10 @@ def find_events(session: Session, jobs: Sequence[int]) -> list[Told]:
 
 def _told(values: dict[str, Any]) -> Told:
     submitter_id = values.pop("submitter_id")
-    rule = Rule(tuple(values.pop("groups")), values.pop("owner_id"))
+    any_of = values.pop("any_of")
+    rule = Rule(
+        tuple(values.pop("groups")),
+        values.pop("owner_id"),
+        None if any_of is None else tuple(any_of),
+    )
     return Told(JobEvent(**values), submitter_id, rule)

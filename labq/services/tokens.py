@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError, NotFoundError, UnauthenticatedError
 from labq.models.user import Membership, Token, User
+from labq.services import sealing
 from labq.services.credentials import digest, is_secret, new_secret
 from labq.services.visibility import Viewer
 
@@ -47,13 +49,19 @@ def create(
     *,
     now: datetime,
     expires_at: datetime | None = None,
+    keys: Sequence[str] = (),
 ) -> NewToken:
-    """Make a token; raises ConflictError when the user has one of this description."""
+    """Make a token; raises ConflictError when the user has one of this description.
+
+    With keys (`services/sealing.py`) its secret is stored too, so that callbacks can send it.
+    """
     secret = PREFIX + new_secret()
+    belongs_to = _belongs_to(user_id, description)
     values = {
         "user_id": user_id,
         "digest": digest(secret),
         "description": description,
+        "sealed": sealing.seal(secret, belongs_to, keys) if any(keys) else None,
         "created_at": now,
         "expires_at": expires_at,
     }
@@ -64,6 +72,21 @@ def create(
         message = f"there is a token {description!r} already: revoke it or take another description"
         raise ConflictError(message)
     return NewToken(id=token_id, secret=secret, description=description, expires_at=expires_at)
+
+
+def find_secret(
+    session: Session, user_id: int, description: str, *, keys: Sequence[str]
+) -> str | None:
+    """Return the secret of a user's token, None for no such token or one that is not stored."""
+    query = select(Token.sealed).where(Token.user_id == user_id, Token.description == description)
+    sealed = session.scalar(query)
+    if sealed is None:
+        return None
+    return sealing.unseal(sealed, _belongs_to(user_id, description), keys)
+
+
+def _belongs_to(user_id: int, description: str) -> str:
+    return f"API token {description!r} of user {user_id}"
 
 
 def find_all(session: Session, user_id: int) -> tuple[TokenRow, ...]:

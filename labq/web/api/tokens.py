@@ -41,6 +41,7 @@ def create(call: Call, body: TokenBody) -> NewToken:
         body.description,
         now=call.now,
         expires_at=None if days is None else call.now + timedelta(days=days),
+        keys=call.settings.sealing_keys,
     )
 
 

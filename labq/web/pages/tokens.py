@@ -36,7 +36,12 @@ def create(call: Call, form: TokenForm) -> str:
     """Make a token and show its secret, this once."""
     expires_at = call.now + timedelta(days=form.days) if form.days else None
     made = tokens.create(
-        call.session, call.user_id, form.description, now=call.now, expires_at=expires_at
+        call.session,
+        call.user_id,
+        form.description,
+        now=call.now,
+        expires_at=expires_at,
+        keys=call.settings.sealing_keys,
     )
     return _page(call, made)
 
