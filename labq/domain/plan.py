@@ -187,6 +187,25 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What a run is in its group of jobs.
+
+    `group` is its number, `name` what clients call it. `member` is the id of the run's own job as
+    clients see it, `roles` are such ids of all members with their roles, in order. `timeout` is how
+    many seconds the others are waited for at the beginning. A guest begins once a member with the
+    role `start_role` has said so.
+    """
+
+    group: int
+    name: str
+    member: str
+    role: str
+    roles: tuple[tuple[str, str], ...]
+    timeout: float
+    start_role: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything a host needs to know of one run; `masks` are secret values to hide in logs."""
 
@@ -206,6 +225,7 @@ class Plan:
     masks: tuple[str, ...] = ()
     context: Mapping[str, object] = field(default_factory=dict)
     upload: Upload | None = None
+    seat: Seat | None = None
     format: int = PLAN_FORMAT
 
     @property
