@@ -17,6 +17,7 @@ from typing import cast
 import redis
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from labq import queue
 from labq.conductor import announce
@@ -25,6 +26,7 @@ from labq.conductor.planning import Planner
 from labq.domain.deadline import Deadline
 from labq.domain.timeout_scale import Scales
 from labq.services import (
+    audience_counts,
     backfills,
     deliveries,
     health_checks,
@@ -198,10 +200,15 @@ class Scheduler:
 
     def _fold(self) -> None:
         """Add what moves of jobs left behind to the counts; a crash leaves it to be done again."""
-        is_behind = True
+        is_behind, is_short = True, False
         while is_behind:
             with self._lead.transaction("fold", is_light=True) as session:
-                is_behind = rollups.fold(session) >= rollups.MOST_FOLDED
+                folded = rollups.fold(session)
+            is_behind, is_short = folded.rows >= rollups.MOST_FOLDED, is_short or folded.is_short
+        if is_short:
+            # An older labq is still at work, which does not say who sees its jobs.
+            with Session(self._lead.engine) as session, session.begin():
+                audience_counts.recount(session)
 
     def _retain(self) -> None:
         """Have a step of retention done if one is due."""

@@ -10,6 +10,7 @@ from labq.models.device_type import DeviceTemplate, DeviceTypeAlias
 from labq.models.enrolment import Enrolment
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition, JobLabel
+from labq.models.job_group import GroupMember, GroupMessage, JobGroup
 from labq.models.ops import PageHit, RelationSize
 from labq.models.result import TestCase, TestSuite
 from labq.models.retention import (
@@ -26,8 +27,16 @@ from labq.models.retention import (
     RetentionTally,
 )
 from labq.models.rights import DeviceRight, DeviceTypeRight, RemoteToken
-from labq.models.rollup import CountDelta, DayCount, JobCount, QueueLength
+from labq.models.rollup import (
+    AudienceCount,
+    BlockCount,
+    CountDelta,
+    DayCount,
+    JobCount,
+    QueueLength,
+)
 from labq.models.run import Run, RunLog, RunPlan, Step
+from labq.models.tag import Tag
 from labq.models.upgrade import Backfill, Upgrade
 from labq.models.user import Group, Login, Membership, Token, User
 
@@ -46,11 +55,15 @@ TABLES: tuple[type[Base], ...] = (
     DeviceTypeRight,
     Host,
     Enrolment,
+    Tag,
     Device,
     DeviceRight,
     Job,
     JobDefinition,
     JobLabel,
+    JobGroup,
+    GroupMember,
+    GroupMessage,
     Run,
     RunPlan,
     RunLog,
@@ -63,6 +76,8 @@ TABLES: tuple[type[Base], ...] = (
     QueueLength,
     JobCount,
     DayCount,
+    AudienceCount,
+    BlockCount,
     CountDelta,
     Leader,
     Compatibility,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +21,9 @@ class DeviceType(Base):
     `audience_id` says who may view it, and is that of public jobs that have no device yet. Each
     change of rights on it or its devices raises `rights_version`, and public jobs are moved to the
     audiences of their devices while `moves_due_at` is set.
+
+    Its devices are proven by health checks while it `is_displayed`. What is said of its processor is
+    for people.
     """
 
     __tablename__ = "device_type"
@@ -38,6 +41,13 @@ class DeviceType(Base):
     )
     rights_version: Mapped[int] = mapped_column(server_default="0")
     moves_due_at: Mapped[datetime | None]
+    is_displayed: Mapped[bool] = mapped_column(server_default="true")
+    architecture: Mapped[str | None]
+    processor: Mapped[str | None]
+    cpu_model: Mapped[str | None]
+    bits: Mapped[int | None] = mapped_column(SmallInteger)
+    cores: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    core_count: Mapped[int | None] = mapped_column(SmallInteger)
 
     @property
     def check_rule(self) -> CheckRule:
@@ -54,6 +64,8 @@ class Device(Base):
 
     `audience_id` says who may view it, and sees public jobs on it; `submitters` are the groups any of
     which may submit to it, null for everybody. Both follow from the rights on it and on its type.
+
+    `device_version` is that of the board, the physical owners are those who have it at their place.
     """
 
     __tablename__ = "device"
@@ -81,6 +93,13 @@ class Device(Base):
         ForeignKey("audience.id", ondelete="RESTRICT"), server_default="0"
     )
     submitters: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    device_version: Mapped[str | None]
+    physical_owner_id: Mapped[int | None] = mapped_column(
+        ForeignKey("user.id", ondelete="SET NULL")
+    )
+    physical_group_id: Mapped[int | None] = mapped_column(
+        ForeignKey("group.id", ondelete="SET NULL")
+    )
 
 
 class Reservation(Base):

@@ -18,6 +18,8 @@ class Host(Base):
     `load` is what its last noted report says of the machine; `config` is what it is asked to do,
     `config_revision` counts the changes of that; `timeout_scales` are factors by kind of step.
     `mismatch` is why the host and this server do not understand each other, empty when they do.
+    `job_limit` is how many of its devices may be busy at once, 0 for all. The last three are files
+    that LAVA's clients keep for a worker: variables for its own programs, for tests, and its settings.
     """
 
     __tablename__ = "host"
@@ -38,3 +40,7 @@ class Host(Base):
     timeout_scales: Mapped[Json] = mapped_column(JSONB, server_default="{}")
     protocol: Mapped[int] = mapped_column(server_default="1")
     mismatch: Mapped[str] = mapped_column(server_default="")
+    job_limit: Mapped[int] = mapped_column(server_default="0")
+    environment: Mapped[str | None]
+    device_environment: Mapped[str | None]
+    dispatcher_config: Mapped[str | None]

@@ -52,6 +52,7 @@ class Job(Base):
     run. `waits_again`: its last run failed for want of infrastructure and a further one is to
     follow; its state stays what it was. `keeps_console`: the raw bytes of its consoles become
     artifacts. `group_id` is the id of the first job of its group, `sub_id` its place there from 0.
+    `failure_comment` and `failure_tags` are what people noted about why it failed.
 
     A list by any one column finds its rows newest first, all of them or those of one audience: each
     such column has two indexes.
@@ -143,6 +144,8 @@ class Job(Base):
     keeps_console: Mapped[bool] = mapped_column(server_default="false")
     group_id: Mapped[int | None] = mapped_column(BigInteger)
     sub_id: Mapped[int | None] = mapped_column(SmallInteger)
+    failure_comment: Mapped[str | None]
+    failure_tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
 
 
 class JobDefinition(Base):

@@ -14,20 +14,36 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("user", "group", "membership", "token", "remote_token", "login"),
         *("audience", "audience_submitter", "device_right", "device_type_right"),
     ),
-    "Jobs": ("job", "job_definition", "job_label", "delivery"),
+    "Jobs": (
+        "job",
+        "job_definition",
+        "job_label",
+        "job_group",
+        "group_member",
+        "group_message",
+        "delivery",
+    ),
     "Runs": ("run", "run_plan", "step", "artifact", "reservation"),
     "Lab": (
         "device",
         "device_type",
         "device_type_alias",
         "device_template",
+        "tag",
         "host",
         "enrolment",
         "refusal",
         "rejected_event",
     ),
     "Results, by month": ("test_suite", "test_case", "run_log"),
-    "Counts": ("queue_length", "job_count", "day_count", "count_delta"),
+    "Counts": (
+        "queue_length",
+        "job_count",
+        "day_count",
+        "audience_count",
+        "block_count",
+        "count_delta",
+    ),
 }
 REST = "The server itself"
 """The group of all other tables."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from labq.models.base import Base, BigInt, Key
+
+EVERY_AUDIENCE = 2**31 - 1
+"""Stands for all audiences together, as admins see them."""
+BLOCK = 4096
+"""How many ids follow each other in a block."""
 
 
 class CountDelta(Base):
@@ -15,6 +21,9 @@ class CountDelta(Base):
     `waiting` and `active` go to `QueueLength`; the rest goes to `JobCount` and `DayCount` when
     `day` is set, the UTC day on which the job ended. `jobs` is 1 for a job that ended; `gone` counts
     jobs that were deleted since, which stay in the counts. Empty texts stand for none.
+
+    `audience_id` and `block` are those of the job, for `AudienceCount` and `BlockCount`. A labq that
+    does not know these leaves them null: then both are counted anew.
     """
 
     __tablename__ = "count_delta"
@@ -34,6 +43,8 @@ class CountDelta(Base):
     gone_run_ms: Mapped[BigInt] = mapped_column(server_default="0")
     gone_wait_ms: Mapped[BigInt] = mapped_column(server_default="0")
     ended_at: Mapped[datetime | None]
+    audience_id: Mapped[int | None]
+    block: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class QueueLength(Base):
@@ -75,3 +86,26 @@ class DayCount(Base):
     gone: Mapped[BigInt]
     gone_run_ms: Mapped[BigInt]
     gone_wait_ms: Mapped[BigInt]
+
+
+class AudienceCount(Base):
+    """Jobs that there are, by audience, device type and outcome; without one they are not finished.
+
+    Each is counted for its audience and for EVERY_AUDIENCE.
+    """
+
+    __tablename__ = "audience_count"
+    audience_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    device_type: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    jobs: Mapped[BigInt]
+
+
+class BlockCount(Base):
+    """The same by BLOCK of ids: where in a list of a million jobs the one at a given place stands."""
+
+    __tablename__ = "block_count"
+    audience_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    jobs: Mapped[BigInt]

@@ -42,8 +42,10 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     # Consoles are among artifacts as they were, with what the log masks.
     "artifact": EMPTIED,
     "audience": {"groups": KEPT, "any_of": KEPT},
+    "audience_count": {"device_type": KEPT, "outcome": KEPT},
     "audit": dict.fromkeys(("actor", "subject", "subject_id", "before", "after", "reason"), KEPT),
     "backfill": dict.fromkeys(("name", "rests", "error"), KEPT),
+    "block_count": {"outcome": KEPT},
     "compatibility": {"oldest": KEPT},
     "count_delta": dict.fromkeys(("device_type", "host", "device", "outcome", "error_type"), KEPT),
     "day_count": dict.fromkeys(("device_type", "host", "outcome", "error_type"), KEPT),
@@ -53,7 +55,7 @@ SECRETS: Mapping[str, Treatment | Columns] = {
         **dict.fromkeys(
             (
                 *("name", "device_type", "host", "next_host", "description", "tags", "exclusive"),
-                "submitters",
+                *("submitters", "device_version"),
             ),
             KEPT,
         ),
@@ -62,7 +64,12 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     },
     # Text of an admin, who may have written an address with its password into it.
     "device_template": {"name": KEPT, "template": EMPTY},
-    "device_type": {"name": KEPT, "description": KEPT, "health_check": REDACTED},
+    "device_type": {
+        **dict.fromkeys(
+            ("name", "description", "architecture", "processor", "cpu_model", "cores"), KEPT
+        ),
+        "health_check": REDACTED,
+    },
     "device_type_alias": {"name": KEPT, "device_type": KEPT},
     "device_type_right": {"device_type": KEPT},
     "doomed_blob": {"digest": KEPT},
@@ -70,27 +77,38 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     # Codes, credentials and passwords of hosts.
     "enrolment": EMPTIED,
     "group": NAMED,
-    "host": dict.fromkeys(
-        (
-            "name",
-            "address",
-            "description",
-            "up_id",
-            "version",
-            "slots",
-            "load",
-            "config",
-            "timeout_scales",
-            "mismatch",
+    "group_member": dict.fromkeys(("role", "host_role", "start_role"), KEPT),
+    # Whatever tests told each other.
+    "group_message": {"kind": KEPT, "name": KEPT, "data": Replaced("'{}'")},
+    "host": {
+        **dict.fromkeys(
+            (
+                "name",
+                "address",
+                "description",
+                "up_id",
+                "version",
+                "slots",
+                "load",
+                "config",
+                "timeout_scales",
+                "mismatch",
+            ),
+            KEPT,
         ),
-        KEPT,
-    ),
+        # Files of admins: variables may be passwords.
+        **dict.fromkeys(("environment", "device_environment", "dispatcher_config"), NOTHING),
+    },
     "job": dict.fromkeys(
-        ("name", "device_type", "wanted_device", "wanted_host", "tags", "error_message", "host"),
+        (
+            *("name", "device_type", "wanted_device", "wanted_host", "tags", "error_message"),
+            *("host", "failure_comment", "failure_tags"),
+        ),
         KEPT,
     ),
     "job_count": dict.fromkeys(("subject", "name", "outcome"), KEPT),
     "job_definition": {"definition": REDACTED, "metadata": KEPT, "notify": NOTHING},
+    "job_group": {"name": KEPT, "definition": REDACTED, "doomed": KEPT},
     "job_label": {"name": KEPT, "value": KEPT},
     "job_pin": {"pinned_by": KEPT, "reason": KEPT},
     "leader": EMPTIED,
@@ -110,11 +128,16 @@ SECRETS: Mapping[str, Treatment | Columns] = {
     # Secrets of definitions, the token for uploads, commands of the device.
     "run_plan": EMPTIED,
     "step": dict.fromkeys(("name", "method", "error_message", "suspect"), KEPT),
+    "tag": {"name": KEPT, "description": KEPT},
     "test_case": dict.fromkeys(("channel", "name", "units", "test_set", "details"), KEPT),
     "test_suite": NAMED,
     "token": EMPTIED,
     "upgrade": dict.fromkeys(("holder", "found", "target", "step", "error"), KEPT),
-    "user": {"name": KEPT, "email": EMPTY, "password_hash": NOTHING},
+    "user": {
+        "name": KEPT,
+        **dict.fromkeys(("email", "first_name", "last_name"), EMPTY),
+        "password_hash": NOTHING,
+    },
 }
 
 

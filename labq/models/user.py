@@ -11,7 +11,10 @@ from labq.models.base import Base, Key
 
 
 class User(Base):
-    """An account; `password_hash` (argon2) is null when it has tokens only."""
+    """An account; `password_hash` (argon2) is null when it has tokens only.
+
+    `is_staff` is kept for LAVA's clients; it gives no right.
+    """
 
     __tablename__ = "user"
     __table_args__ = (Index("ix_user_names", "id", postgresql_include=("name",)),)
@@ -21,6 +24,9 @@ class User(Base):
     password_hash: Mapped[str | None]
     is_admin: Mapped[bool] = mapped_column(server_default="false")
     is_active: Mapped[bool] = mapped_column(server_default="true")
+    is_staff: Mapped[bool] = mapped_column(server_default="false")
+    first_name: Mapped[str] = mapped_column(server_default="")
+    last_name: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime]
 
 

@@ -13,7 +13,9 @@ import psycopg2.errors
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Date,
+    Integer,
     Row,
     Select,
     Table,
@@ -39,15 +41,39 @@ from labq.domain.states import JobState
 from labq.models.base import table_of
 from labq.models.device import Device
 from labq.models.job import Job
-from labq.models.rollup import CountDelta, DayCount, JobCount, QueueLength
+from labq.models.rollup import (
+    BLOCK,
+    EVERY_AUDIENCE,
+    AudienceCount,
+    BlockCount,
+    CountDelta,
+    DayCount,
+    JobCount,
+    QueueLength,
+)
 
-TABLES = ("count_delta", "queue_length", "job_count", "day_count")
+TABLES = (
+    "count_delta",
+    "queue_length",
+    "job_count",
+    "day_count",
+    "audience_count",
+    "block_count",
+)
 MOST_FOLDED = 5_000
 MOST_DIFFERENCES = 100
 
 
-def fold(session: Session) -> int:
-    """Add up to MOST_FOLDED rows to the counts they belong to; return how many there were.
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How many rows were folded; some came from a labq that says nothing of audiences: `is_short`."""
+
+    rows: int
+    is_short: bool = False
+
+
+def fold(session: Session) -> Folded:
+    """Add up to MOST_FOLDED rows to the counts they belong to.
 
     The caller commits. While somebody else folds or recounts nothing is done.
     """
@@ -57,8 +83,9 @@ def fold(session: Session) -> int:
     except OperationalError as error:
         if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
             raise
-        return 0
-    return int(session.scalars(_FOLD, {"most": MOST_FOLDED}).one())
+        return Folded(0)
+    found = session.execute(_FOLD, {"most": MOST_FOLDED, "every": EVERY_AUDIENCE}).one()
+    return Folded(found.rows, found.short > 0)
 
 
 def recount(session: Session) -> None:
@@ -116,7 +143,10 @@ def jobs_restored(session: Session, jobs: Collection[int]) -> None:
 
 def _note_gone(session: Session, jobs: Collection[int], sign: int) -> None:
     facts = _FACTS.where(Job.id.in_(jobs)).subquery().c
-    key = (facts.device_type, facts.day, facts.host, facts.device, facts.outcome, facts.error_type)
+    key = (
+        *(facts.device_type, facts.day, facts.host, facts.device, facts.outcome),
+        *(facts.error_type, facts.audience_id, facts.block),
+    )
     counts = (func.count(), func.sum(facts.run_ms), func.sum(facts.wait_ms))
     names = [*(column.name for column in key), *_GONE_NAMES.values()]
     gone = select(*key, *(sign * count for count in counts)).group_by(*key)
@@ -127,7 +157,7 @@ def _fold_all(session: Session) -> None:
     """Fold every row that a new snapshot shows; the lock comes before the snapshot."""
     session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     session.execute(text("LOCK TABLE day_count IN SHARE UPDATE EXCLUSIVE MODE"))
-    session.execute(_FOLD, {"most": None})
+    session.execute(_FOLD, {"most": None, "every": EVERY_AUDIENCE})
 
 
 def _gone(table: Table) -> dict[str, ColumnElement[int]]:
@@ -220,8 +250,28 @@ WITH gone AS (
         gone = day_count.gone + EXCLUDED.gone,
         gone_run_ms = day_count.gone_run_ms + EXCLUDED.gone_run_ms,
         gone_wait_ms = day_count.gone_wait_ms + EXCLUDED.gone_wait_ms
+), moved AS (
+  SELECT shown.audience_id, device_type, block, moved.outcome, sum(moved.jobs) AS jobs
+    FROM gone,
+         LATERAL (VALUES ('', waiting + active), (outcome, jobs - gone.gone))
+           AS moved (outcome, jobs),
+         LATERAL (VALUES (audience_id), (:every)) AS shown (audience_id)
+   WHERE gone.audience_id IS NOT NULL
+   GROUP BY 1, 2, 3, 4
+), audiences AS (
+  INSERT INTO audience_count (audience_id, device_type, outcome, jobs)
+  SELECT audience_id, device_type, outcome, sum(jobs) FROM moved
+   GROUP BY 1, 2, 3 HAVING sum(jobs) <> 0
+  ON CONFLICT (audience_id, device_type, outcome)
+  DO UPDATE SET jobs = audience_count.jobs + EXCLUDED.jobs
+), blocks AS (
+  INSERT INTO block_count (audience_id, block, outcome, jobs)
+  SELECT audience_id, block, outcome, sum(jobs) FROM moved
+   GROUP BY 1, 2, 3 HAVING sum(jobs) <> 0
+  ON CONFLICT (audience_id, block, outcome)
+  DO UPDATE SET jobs = block_count.jobs + EXCLUDED.jobs
 )
-SELECT count(*) FROM gone
+SELECT count(*) AS rows, count(*) FILTER (WHERE audience_id IS NULL) AS short FROM gone
 """)
 
 
@@ -243,6 +293,8 @@ _FACTS = (
         _whole_ms(Job.ended_at, Job.started_at).label("run_ms"),
         _whole_ms(Job.started_at, Job.submitted_at).label("wait_ms"),
         Job.ended_at,
+        Job.audience_id,
+        (Job.id / literal(BLOCK, BigInteger)).label("block"),
     )
     .outerjoin(Device, Device.id == Job.device_id)
     .where(Job.outcome.is_not(None))
@@ -285,8 +337,22 @@ _DAYS_COUNTED = select(
     func.sum(_FACT.run_ms).label("run_ms"),
     func.sum(_FACT.wait_ms).label("wait_ms"),
 ).group_by(*_DAY_KEY)
+
+
+def _shown(*key: ColumnElement[Any]) -> CompoundSelect[Any]:
+    """Return how many jobs there are by audience and more; an outcome is empty for none."""
+    outcome = func.coalesce(cast(Job.outcome, Text), "").label("outcome")
+    counted = (func.count().label("jobs"),)
+    each = select(Job.audience_id, *key, outcome, *counted).group_by(Job.audience_id, *key, outcome)
+    every = literal(EVERY_AUDIENCE, Integer).label("audience_id")
+    return union_all(each, select(every, *key, outcome, *counted).group_by(*key, outcome))
+
+
+_BLOCK = (Job.id / literal(BLOCK, BigInteger)).label("block")
 _COUNTED: tuple[tuple[Table, Select[Any]], ...] = (
     (table_of(QueueLength), select(_QUEUES_COUNTED.subquery())),
     (table_of(JobCount), select(_FINISHED_COUNTED.subquery())),
     (table_of(DayCount), select(_DAYS_COUNTED.subquery())),
+    (table_of(AudienceCount), select(_shown(Job.device_type).subquery())),
+    (table_of(BlockCount), select(_shown(_BLOCK).subquery())),
 )

@@ -15,7 +15,7 @@ from labq.domain.states import JobState
 from labq.models.base import table_of
 from labq.models.device import Device
 from labq.models.job import Job
-from labq.models.rollup import CountDelta
+from labq.models.rollup import BLOCK, CountDelta
 
 PENDING = "changes of counts to write at the commit"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -35,8 +35,19 @@ def job_moved(session: Session, job: Job, before: JobState) -> None:
         _note(session, job, waiting=-1, active=1)
 
 
+def job_readdressed(session: Session, job: Job, before: int) -> None:
+    """Count a job for the audience that it was given, and no more for the one `before`."""
+    for audience, sign in ((before, -1), (job.audience_id, 1)):
+        if job.outcome is not None:
+            _note(session, job, audience_id=audience, jobs=sign, outcome=job.outcome.value)
+        else:
+            waits = job.state is JobState.SUBMITTED
+            _note(session, job, audience_id=audience, **{"waiting" if waits else "active": sign})
+
+
 def _note(session: Session, job: Job, **changes: object) -> None:
-    row = {**_NOTHING, "device_type": job.device_type, **changes}
+    place = {"audience_id": job.audience_id, "block": job.id // BLOCK}
+    row = {**_NOTHING, "device_type": job.device_type, **place, **changes}
     session.info.setdefault(PENDING, []).append(row)
 
 
