@@ -14,11 +14,11 @@ from json.encoder import encode_basestring
 from typing import cast
 
 from labq.benchlink.records import Kind, Record
+from labq.domain.masking import Masks
 
 LONGEST_LINE = 100_000
 _LONGEST_OPEN = 4 * LONGEST_LINE + 4
 TOO_LONG = "<line way too long ...>"
-MASKED = "[MASKED]"
 
 # ECMA-48: control sequences (ESC [), strings up to BEL or ST (ESC ] P X ^ _), other escapes.
 # A string whose end is not in its line is noise: the line's text after it stays.
@@ -38,8 +38,7 @@ class LogLines:
         self.count = 0
         self._primary = primary
         self._open: dict[str, bytes] = {}
-        words = sorted({mask for mask in masks if mask}, key=len, reverse=True)
-        self._masks = re.compile("|".join(map(re.escape, words))) if words else None
+        self._masks = Masks(masks)
 
     @property
     def is_clean(self) -> bool:
@@ -48,17 +47,11 @@ class LogLines:
 
     def mask(self, text: str) -> str:
         """Return the text with secrets replaced."""
-        return self._masks.sub(MASKED, text) if self._masks else text
+        return self._masks.hide(text)
 
     def masked(self, value: object) -> object:
         """Return a JSON value with secrets replaced in its texts."""
-        if isinstance(value, str):
-            return self.mask(value)
-        if isinstance(value, dict):
-            return {key: self.masked(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.masked(item) for item in value]
-        return value
+        return self._masks.hide_all(value)
 
     def feed(self, record: Record) -> bytes:
         """Return the log lines that this record completes."""

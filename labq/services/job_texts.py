@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import NotFoundError
+from labq.domain.masking import Masks
 from labq.models.job import Job, JobDefinition
 from labq.models.run import RunPlan
 from labq.services.job_view import missing
 from labq.services.visibility import Viewer, visible_jobs
-
-MASKED = "[MASKED]"
 
 
 def find_definition(session: Session, viewer: Viewer, job_id: int) -> str:
@@ -55,18 +53,5 @@ def _plan(session: Session, viewer: Viewer, job_id: int) -> dict[str, Any]:
         raise NotFoundError(f"job {job_id} has no plan yet: it has not been given a device")
     plan: dict[str, Any] = json.loads(row.plan)
     plan.pop("upload", None)
-    secrets = [text for text in plan.pop("masks", ()) if text]
-    shown: dict[str, Any] = _masked(plan, sorted(secrets, key=len, reverse=True))
-    return shown
-
-
-def _masked(value: Any, secrets: Sequence[str]) -> Any:
-    """Return the JSON value with each secret in its texts replaced, the longest first."""
-    if isinstance(value, dict):
-        return {key: _masked(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_masked(item, secrets) for item in value]
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, MASKED)
-    return value
+    shown = Masks(plan.pop("masks", ())).hide_all(plan)
+    return cast("dict[str, Any]", shown)
