@@ -11,7 +11,7 @@ from labq.cli.parts import run_on_database
 @click.command()
 @json_option
 def command() -> None:
-    """Run the part that carries out what the server hands out: notifications.
+    """Run the part that carries out what the server hands out: notifications, retention, back-fills.
 
     Any number of them may run, on other machines too: they need nothing but LABQ_DATABASE_URL and
     LABQ_REDIS_URL. It runs in the foreground until SIGTERM or Ctrl-C.

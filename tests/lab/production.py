@@ -224,11 +224,11 @@ class Production:
             connection.close()
 
     def close(self) -> None:
-        """End everything; the host may power off its devices first."""
-        for name in ("host", *self.processes):
+        """End everything, servers last; the host may power off its devices first."""
+        for name in ("host", *reversed(self.processes)):
             process = self.processes.get(name)
             if process and process.poll() is None:
-                number = signal.SIGINT if name == "postgres" else signal.SIGTERM
+                number = signal.SIGINT if name in ("postgres", "replica") else signal.SIGTERM
                 process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(15)
