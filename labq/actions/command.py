@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field
-
 from labq.actions.method import Method
 from labq.actions.parameters import Parameters
 from labq.actions.steps.dictionary import lookup, texts
 from labq.actions.steps.work import Work
+from labq.actions.values import Text
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError, JobError
 from labq.domain.plan import Queue, StepKind
@@ -24,7 +23,7 @@ UNDO = "undo"
 class CommandParameters(Parameters):
     """The block of `command`."""
 
-    name: str = Field(min_length=1)
+    name: Text
 
 
 def run(session: Session, parameters: CommandParameters) -> None:

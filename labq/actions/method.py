@@ -28,14 +28,15 @@ class Method:
     `parameters` parses the block of the definition. `check` compares them with the device
     dictionary and returns paths relative to the block. `run` does the work of the step `kind` in
     `queue`; `download`, where it is not None, is a step of its own before it. Both raise a
-    LabqError. `replays` marks a step that is a pure function of its journal.
+    LabqError. Without `run` the method is known but not driven: a job that has it fails when it
+    starts. `replays` marks a step that is a pure function of its journal.
     """
 
     name: str
     parameters: type[BaseModel]
     kind: StepKind
     queue: Queue
-    run: Run
+    run: Run | None = None
     download: Run | None = None
     check: Check = no_check
     replays: bool = False

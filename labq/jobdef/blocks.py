@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from labq.actions import boot, command, deploy, test
+from labq.actions import boot, command, deploy, model_errors, test
 from labq.actions.method import Method
+from labq.actions.parameters import BlockKeys
 from labq.domain.errors import Problem
 from labq.jobdef import submission
 from labq.jobdef.device import METHOD_KEYS, DeviceSpec
 from labq.jobdef.fastboot_part import fastboot_part
 from labq.jobdef.source import describe_path
-from labq.jobdef.spec import COMMON_NAMESPACE, ActionBlock, JobSpec
+from labq.jobdef.spec import ActionBlock, JobSpec
 
 METHODS: Mapping[str, tuple[Method, ...]] = {
     "deploy": deploy.METHODS,
@@ -23,7 +24,6 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "test": test.METHODS,
     "command": command.METHODS,
 }
-RESERVED_NAMESPACES = (COMMON_NAMESPACE, "docker-test-shell")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,18 +36,6 @@ _BUILT_IN_COMMANDS = (
     "recovery_mode",
     "recovery_exit",
 )
-
-
-class BlockKeys(BaseModel):
-    """The keys that every block understands; `timeout` is read by `plan_timeouts`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    namespace: str | None = Field(default=None, min_length=1)
-    connection_namespace: str = Field(default="", alias="connection-namespace")
-    repeat: int | None = Field(default=None, ge=1)
-    failure_retry: int | None = Field(default=None, ge=1)
-    failure_retry_interval: float = Field(default=1.0, ge=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +67,6 @@ def _namespace_problems(spec: JobSpec) -> Iterator[Problem]:
     for block in spec.actions if named else ():
         if "namespace" not in block.parameters:
             yield _problem(block, "", "needs a namespace, as other blocks have one")
-    for block in named:
-        if block.parameters["namespace"] in RESERVED_NAMESPACES:
-            yield _problem(block, "namespace", "this name is reserved")
 
 
 def _problem(block: ActionBlock, path: str, message: str) -> Problem:
@@ -92,7 +77,7 @@ def _problem(block: ActionBlock, path: str, message: str) -> Problem:
 def _resolve_block(block: ActionBlock, device: DeviceSpec) -> Resolved | list[Problem]:
     name = method_name(block)
     method = next((one for one in METHODS[block.kind] if one.name == name), None)
-    if method is None:
+    if method is None or method.run is None:
         return [_unknown_method(block, name)]
     part = _device_part(block, name, device)
     if isinstance(part, str):
@@ -118,13 +103,14 @@ def method_name(block: ActionBlock) -> str:
             return str(block.parameters.get("method"))
         case "test":
             kinds = (kind for kind in submission.TEST_KINDS if kind in block.parameters)
-            return next(kinds, "")
+            found = next(kinds, "")
+            return "docker" if found == "definitions" and "docker" in block.parameters else found
         case _:
             return block.kind
 
 
 def _unknown_method(block: ActionBlock, name: str) -> Problem:
-    known = ", ".join(method.name for method in METHODS[block.kind])
+    known = ", ".join(method.name for method in METHODS[block.kind] if method.run is not None)
     key = {"deploy": "to", "boot": "method"}.get(block.kind, "")
     return _problem(
         block, key, f"this server cannot run the {block.kind} method {name!r}, it can run: {known}"
@@ -173,8 +159,8 @@ def _parse(model: type[Model], block: ActionBlock, problems: list[Problem]) -> M
         return model.model_validate(block.parameters)
     except ValidationError as error:
         problems += [
-            _problem(block, describe_path(item["loc"]), item["msg"])
-            for item in error.errors(include_url=False)
+            _problem(block, describe_path(path), message)
+            for path, message in model_errors.findings(error)
         ]
         return None
 

@@ -63,7 +63,7 @@ def _context_key(value: object, path: Path) -> Iterator[Finding]:
         yield path, f"no context variable is called {value!r}"
 
 
-_context = mapping_of(_context_key, _context_value)
+context = mapping_of(_context_key, _context_value)
 _tags = list_of(_string)
 
 
@@ -223,7 +223,7 @@ _action = record({}, {"deploy": _deploy, "boot": _boot, "test": _test, "command"
 
 _role = record(
     {},
-    {"context": _context, "tags": _tags, "device": _string, "worker": _string},
+    {"context": context, "tags": _tags, "device": _string, "worker": _string},
     extra=True,
 )
 
@@ -267,7 +267,7 @@ JOB = record(
         "device": _string,
         "worker": _string,
         "priority": _priority,
-        "context": _context,
+        "context": context,
         "metadata": mapping_of(_scalar_key, anything),
         "tags": _tags,
         "secrets": any_mapping,

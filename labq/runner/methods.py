@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from labq.actions import boot, collect, command, deploy, test
 from labq.actions.method import Method, Run
+from labq.actions.model_errors import findings
 from labq.domain.errors import JobError, Problem
 from labq.domain.plan import Plan, PlanStep, StepKind
 
@@ -34,7 +35,7 @@ def prepare(step: PlanStep) -> Prepared:
     method = _method(step)
     run = method.download if step.kind is StepKind.DOWNLOAD else method.run
     if run is None:
-        raise JobError(f"method {method.name!r} has nothing to download")
+        raise JobError(f"method {method.name!r} has nothing to do in a step {step.kind}")
     try:
         return Prepared(run, method.parameters.model_validate(dict(step.parameters)))
     except ValidationError as error:
@@ -76,11 +77,8 @@ def _method(step: PlanStep) -> Method:
 
 def _problems(step: PlanStep, error: ValidationError) -> list[Problem]:
     return [
-        Problem(
-            path=".".join([_where(step), *(str(part) for part in item["loc"])]),
-            message=item["msg"],
-        )
-        for item in error.errors(include_url=False)
+        Problem(path=".".join([_where(step), *map(str, path)]), message=message)
+        for path, message in findings(error)
     ]
 
 

@@ -156,9 +156,8 @@ def test_a_block_is_either_tried_or_repeated() -> None:
 @pytest.mark.parametrize(
     ("action", "path", "known"),
     [
-        ({"deploy": {"to": "floppy"}}, "actions[0].deploy.to", "tmpfs, tftp, download"),
-        ({"boot": {"method": "lxc"}}, "actions[0].boot.method", "qemu, u-boot, minimal"),
-        ({"test": {"services": []}}, "actions[0].test", "definitions, interactive"),
+        ({"deploy": {"to": "floppy"}}, "actions[0].deploy.to", "tftp, tmpfs"),
+        ({"boot": {"method": "lxc"}}, "actions[0].boot.method", "qemu"),
     ],
 )
 def test_a_method_of_no_server_is_named_with_those_that_run(
@@ -166,7 +165,7 @@ def test_a_method_of_no_server_is_named_with_those_that_run(
 ) -> None:
     message = refusal([action])
     assert f"{path} (line 8): this server cannot run" in message
-    assert f"it can run: {known}" in message
+    assert known in message.partition("it can run: ")[2]
 
 
 def test_a_method_of_another_device_is_named_with_those_of_this_one() -> None:
@@ -186,7 +185,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         [
             {"deploy": {"to": "tmpfs", "images": {}}},
             {"deploy": {"to": "tmpfs", "images": {"a": {"url": ""}}, "timeouts": {"x": 5}}},
-            {"boot": {"method": "depthcharge"}},
+            {"boot": {"method": "kvm"}},
             {"test": {"definitions": [INLINE, INLINE]}},
         ],
         context={"arch": "m68k", "lava_test_results_dir": "/results"},
@@ -209,7 +208,9 @@ def test_namespaces_are_for_all_blocks_or_none() -> None:
     assert "actions[1].test (line 12): needs a namespace" in refusal([named, TEST])
     for name in ("common", "docker-test-shell"):
         reserved = {"boot": {**BOOT["boot"], "namespace": name}}
-        assert "actions[0].boot.namespace (line 8): this name is reserved" in refusal([reserved])
+        assert f"actions[0].boot.namespace (line 8): the namespace {name!r} is reserved" in refusal(
+            [reserved]
+        )
 
 
 def test_a_block_may_use_the_connection_of_another_namespace() -> None:

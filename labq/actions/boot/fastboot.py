@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from labq.actions.method import Method
-from labq.actions.parameters import BootParameters, StringList
+from labq.actions.parameters import BootParameters, Docker
 from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.dictionary import lookup, texts
 from labq.actions.steps.fastboot import Client, check_device, client_of, enter
@@ -17,6 +17,7 @@ from labq.actions.steps.login import Login
 from labq.actions.steps.power import run_command
 from labq.actions.steps.transfer import transfer_overlay
 from labq.actions.steps.work import Work
+from labq.actions.values import Flag, Maybe, Text
 from labq.domain.errors import JobError, Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.expect import Expect
@@ -28,8 +29,9 @@ SEQUENCES = ("boot", "no-flash-boot", "reboot", "continue", "auto-login")
 class FastbootBootParameters(BootParameters):
     """The block of `method: fastboot`; each of `commands` is run by the client before the boot."""
 
-    commands: StringList = Field(default_factory=list)
-    docker: dict[str, object] | None = None
+    commands: list[Text] = Field(default_factory=list)
+    use_bootscript: Flag = False
+    docker: Maybe[Docker] = None
 
 
 def check(parameters: FastbootBootParameters, device: Mapping[str, object]) -> list[Problem]:

@@ -9,6 +9,7 @@ from labq.actions.steps.login import Login
 from labq.actions.steps.power import connect, run_command
 from labq.actions.steps.transfer import transfer_overlay
 from labq.actions.steps.work import Work
+from labq.actions.values import Flag
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
 
@@ -16,9 +17,9 @@ from labq.hw.session import Session
 class MinimalParameters(BootParameters):
     """The block of `method: minimal`."""
 
-    reset: bool = True
-    pre_power_command: bool = False
-    pre_os_command: bool = False
+    reset: Flag = True
+    pre_power_command: Flag = False
+    pre_os_command: Flag = False
 
 
 def run(session: Session, parameters: MinimalParameters) -> None:

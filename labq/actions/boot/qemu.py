@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from labq.actions.method import Method
-from labq.actions.parameters import BootParameters
+from labq.actions.parameters import BootParameters, Docker
 from labq.actions.steps import emulator
 from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.dictionary import lookup, texts
@@ -17,6 +17,7 @@ from labq.actions.steps.images import images
 from labq.actions.steps.login import Login
 from labq.actions.steps.transfer import transfer_overlay
 from labq.actions.steps.work import Work
+from labq.actions.values import Maybe, Text
 from labq.domain.errors import JobError, Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
@@ -24,12 +25,18 @@ from labq.hw.session import Session
 _LABEL = re.compile(r"\{([^{}\s]+)\}")
 
 
+class QemuDocker(Docker):
+    """A container with QEMU; `binary` is its program in there."""
+
+    binary: Text = ""
+
+
 class QemuParameters(BootParameters):
     """The block of `method: qemu`."""
 
-    media: Literal["tmpfs"] | None = None
-    connection: Literal["serial"] | None = None
-    docker: dict[str, object] | None = None
+    media: Maybe[Literal["tmpfs"]] = None
+    connection: Maybe[Literal["serial"]] = None
+    docker: Maybe[QemuDocker] = None
 
 
 def check(parameters: QemuParameters, _device: Mapping[str, object]) -> list[Problem]:

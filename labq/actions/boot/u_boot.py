@@ -15,6 +15,7 @@ from labq.actions.steps.power import connect
 from labq.actions.steps.transfer import transfer_overlay
 from labq.actions.steps.uboot_commands import substituted
 from labq.actions.steps.work import Work
+from labq.actions.values import Commands, Flag
 from labq.domain.errors import Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.expect import Expect
@@ -24,9 +25,9 @@ from labq.hw.session import Session
 class UBootParameters(BootParameters):
     """The block of `method: u-boot`; `commands` names a set of the device or is the list."""
 
-    commands: str | list[str]
-    reset: bool = True
-    use_bootscript: bool = False
+    commands: Commands
+    reset: Flag = True
+    use_bootscript: Flag = False
 
 
 def check(parameters: UBootParameters, device: Mapping[str, object]) -> list[Problem]:

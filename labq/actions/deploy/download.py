@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from labq.actions.method import Method
-from labq.actions.parameters import Artifact, Parameters
+from labq.actions.parameters import Artifact, DeployParameters, Images
 from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.download import Download
 from labq.actions.steps.images import fetch_all
@@ -14,10 +12,10 @@ from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
 
 
-class DownloadParameters(Parameters):
+class DownloadParameters(DeployParameters):
     """The block of `to: download`."""
 
-    images: dict[str, Artifact] = Field(min_length=1)
+    images: Images[Artifact]
 
 
 def fetch(session: Session, parameters: DownloadParameters) -> None:

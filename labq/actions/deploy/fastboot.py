@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from labq.actions.method import Method
-from labq.actions.parameters import Artifact, BootParameters, Parameters
+from labq.actions.parameters import Artifact, BootParameters, DeployParameters, Docker, Images
 from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.dictionary import texts
 from labq.actions.steps.download import Download
@@ -17,6 +17,7 @@ from labq.actions.steps.ext_image import apply_overlay
 from labq.actions.steps.fastboot import Client, check_device, client_of, enter
 from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
 from labq.actions.steps.work import Work
+from labq.actions.values import Flag, Index, Maybe
 from labq.domain.errors import Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
@@ -37,31 +38,31 @@ class FastbootImage(Artifact):
     was flashed.
     """
 
-    apply_overlay: bool = Field(default=False, alias="apply-overlay")
-    root_partition: int | None = None
-    sparse: bool = True
-    overlays: dict[str, object] = Field(default_factory=dict)
-    reboot: (
+    plain_keys: ClassVar = frozenset({"sparse"})
+
+    apply_overlay: Flag = Field(default=False, alias="apply-overlay")
+    root_partition: Maybe[Index] = None
+    sparse: Flag = True
+    reboot: Maybe[
         Literal[
             "hard-reset",
             "fastboot-reboot",
             "fastboot-reboot-bootloader",
             "fastboot-reboot-fastboot",
         ]
-        | None
-    ) = None
+    ] = None
 
     @property
     def takes_overlay(self) -> bool:
         """Return whether the tests are written into the image."""
-        return self.apply_overlay or self.overlays.get("lava") is True
+        return self.apply_overlay or self.takes_lava_overlay
 
 
-class FastbootParameters(Parameters):
+class FastbootParameters(DeployParameters):
     """The block of `to: fastboot`; `docker` changes nothing, the host's client is used."""
 
-    images: dict[str, FastbootImage] = Field(min_length=1)
-    docker: dict[str, object] | None = None
+    images: Images[FastbootImage]
+    docker: Maybe[Docker] = None
 
 
 def check(parameters: FastbootParameters, device: Mapping[str, object]) -> list[Problem]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from labq.actions.method import Method
 from labq.actions.overlay.entries import Entry
 from labq.actions.overlay.uimage import add_header
-from labq.actions.parameters import Artifact, Parameters
+from labq.actions.parameters import Artifact, DeployParameters, Kernel, Parameters
 from labq.actions.steps.bring import bring_overlay, with_overlay
 from labq.actions.steps.cache import place
 from labq.actions.steps.dictionary import lookup
@@ -20,38 +20,56 @@ from labq.actions.steps.images import FETCHED, fetch_all, images, remember_image
 from labq.actions.steps.modules import modules_entries
 from labq.actions.steps.tftp_folder import clean, tftp_folder
 from labq.actions.steps.work import Work
+from labq.actions.values import Flag, Maybe, Text, refused, textual_keys
 from labq.domain.errors import ConfigurationError, Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
 
 
-class TftpKernel(Artifact):
-    """The kernel; `type` picks the boot command: booti, bootm or bootz."""
-
-    type: Literal["image", "uimage", "zimage"] | None = None
-
-
 class TftpRamdisk(Artifact):
     """The ramdisk; the test overlay is appended unless `install_overlay` is off."""
 
-    install_overlay: bool = True
-    install_modules: bool = True
-    header: Literal["u-boot"] | None = None
+    install_overlay: Flag = True
+    install_modules: Flag = True
+    header: Maybe[Literal["u-boot"]] = None
 
 
-class TftpParameters(Parameters):
+class NfsRoot(Artifact):
+    """A root file system that is unpacked and exported; `prefix` is its place in the archive."""
+
+    install_overlay: Flag = True
+    install_modules: Flag = True
+    prefix: Text = ""
+
+
+class PersistentNfs(Parameters):
+    """A root file system that is exported already: `address` is `host:path`."""
+
+    address: Text
+    install_overlay: Flag = True
+
+
+class TftpParameters(DeployParameters):
     """The block of `to: tftp`."""
 
-    kernel: TftpKernel
-    ramdisk: TftpRamdisk | None = None
-    dtb: Artifact | None = None
+    kernel: Kernel
+    ramdisk: Maybe[TftpRamdisk] = None
+    dtb: Maybe[Artifact] = None
     dtbo: list[Artifact] = Field(default_factory=list)
-    tee: Artifact | None = None
-    modules: Artifact | None = None
-    extra_files: dict[str, Artifact] = Field(default_factory=dict)
-    nfsrootfs: Artifact | None = None
-    persistent_nfs: dict[str, object] | None = None
-    preseed: Artifact | None = None
+    tee: Maybe[Artifact] = None
+    modules: Maybe[Artifact] = None
+    extra_files: Annotated[dict[str, Artifact], BeforeValidator(textual_keys)] = Field(
+        default_factory=dict
+    )
+    nfsrootfs: Maybe[NfsRoot] = None
+    persistent_nfs: Maybe[PersistentNfs] = None
+    preseed: Maybe[Artifact] = None
+
+    @model_validator(mode="after")
+    def _has_one_root(self) -> TftpParameters:
+        if self.nfsrootfs is not None and self.persistent_nfs is not None:
+            raise refused("only one of nfsrootfs, persistent_nfs may stand here")
+        return self
 
     def files(self) -> dict[str, Artifact]:
         """Return what is fetched, by label; overlays of the device tree are `dtbo0`, `dtbo1`, ..."""

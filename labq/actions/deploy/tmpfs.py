@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from labq.actions.method import Method
-from labq.actions.parameters import Artifact, Parameters
+from labq.actions.parameters import Artifact, DeployParameters, Images
 from labq.actions.steps.bring import bring_overlay, with_overlay
 from labq.actions.steps.download import Download
 from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
 from labq.actions.steps.work import Work
+from labq.actions.values import Maybe, Text
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
 
@@ -22,13 +23,14 @@ READ_LABELS = frozenset({"kernel", "ramdisk", "initrd", "dtb"})
 class TmpfsImage(Artifact):
     """One image; `{label}` in `image_arg` becomes its path."""
 
-    image_arg: str = ""
-    format: str = ""
-    overlays: dict[str, object] = Field(default_factory=dict)
+    plain_keys: ClassVar = frozenset({"format"})
+    plain_formats: ClassVar[tuple[str, ...]] = ("qcow2",)
+
+    image_arg: Text = ""
 
     def takes_overlay(self, label: str) -> bool:
         """Return whether the overlay is appended: asked for, or the image is the ramdisk."""
-        if self.overlays.get("lava") is True:
+        if self.takes_lava_overlay:
             return True
         return label in RAMDISKS or any(word in RAMDISK_OPTIONS for word in self.image_arg.split())
 
@@ -38,10 +40,12 @@ class TmpfsImage(Artifact):
         return not (set(option) & READ_OPTIONS or (not option and label in READ_LABELS))
 
 
-class TmpfsParameters(Parameters):
+class TmpfsParameters(DeployParameters):
     """The block of `to: tmpfs`."""
 
-    images: dict[str, TmpfsImage] = Field(min_length=1)
+    images: Images[TmpfsImage]
+    type: Maybe[Literal["monitor"]] = None
+    uefi: Maybe[Artifact] = None
 
 
 def fetch(session: Session, parameters: TmpfsParameters) -> None:

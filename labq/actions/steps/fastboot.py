@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from labq.actions.parameters import BootParameters
+from labq.actions.parameters import BootBlock
 from labq.actions.steps.bootloader import Bootloader
 from labq.actions.steps.dictionary import UBOOT_INTERRUPT, constant, lookup, texts
 from labq.actions.steps.emulator import emulator_of_dictionary, start_device
@@ -111,7 +111,7 @@ def _detect(work: Work) -> str:
             threading.Event().wait(min(_LOOK_SECONDS, deadline.remaining()))
 
 
-def enter(work: Work, parameters: BootParameters) -> Expect | None:
+def enter(work: Work, parameters: BootBlock) -> Expect | None:
     """Bring the device into fastboot mode; returns its console where it was opened for that.
 
     By its power, at U-Boot's prompt, or, where it has no power, by adb from the running system.
@@ -127,7 +127,7 @@ def enter(work: Work, parameters: BootParameters) -> Expect | None:
     return None
 
 
-def power_up(work: Work, parameters: BootParameters) -> Expect:
+def power_up(work: Work, parameters: BootBlock) -> Expect:
     """Start the device afresh."""
     machine = emulator_of_dictionary(work)
     if machine is not None:
@@ -148,7 +148,7 @@ def interrupt(work: Work, expect: Expect) -> None:
         expect.send(str(device.get("interrupt_string") or " ").encode())
 
 
-def _enter_by_uboot(work: Work, parameters: BootParameters) -> Expect:
+def _enter_by_uboot(work: Work, parameters: BootBlock) -> Expect:
     """Stop U-Boot and let it enter fastboot; its last command does not come back."""
     with work.action("uboot-enter-fastboot"):
         expect = power_up(work, parameters)

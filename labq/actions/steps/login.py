@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from labq.actions.parameters import AutoLogin, BootParameters
+from labq.actions.parameters import AutoLogin, LoginBoot
 from labq.actions.steps.dictionary import KERNEL_START, character_delay, constant
 from labq.actions.steps.kernel import (
     FATAL,
@@ -31,7 +31,7 @@ class Login:
 
     work: Work
     expect: Expect
-    parameters: BootParameters
+    parameters: LoginBoot
     errors: Sequence[str] = ()
     messages: KernelMessages = field(default_factory=KernelMessages)
 

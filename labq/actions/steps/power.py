@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labq.actions.parameters import BootParameters
+from labq.actions.parameters import BootBlock
 from labq.actions.steps.dictionary import SHUTDOWN, character_delay, constant, lookup, texts
 from labq.actions.steps.work import Work
 from labq.domain.errors import InfrastructureError, LabqError
@@ -14,7 +14,7 @@ from labq.hw.expect import Alternative, Expect
 SOFT_REBOOTS = ("reboot", "reboot -n", "reboot -nf")
 
 
-def connect(work: Work, parameters: BootParameters, *, reset: bool) -> Expect:
+def connect(work: Work, parameters: BootBlock, *, reset: bool) -> Expect:
     """Open the primary console and restart the device: by power, by commands, by connecting.
 
     A device that is itself the connect command (a local shell, user-mode Linux) starts afresh with
@@ -40,7 +40,7 @@ def primary_console(plan: Plan) -> ConsoleSpec:
     raise InfrastructureError(f"the device {plan.device} has no console")
 
 
-def _reset(work: Work, expect: Expect, parameters: BootParameters) -> None:
+def _reset(work: Work, expect: Expect, parameters: BootBlock) -> None:
     with work.action("reset-device"):
         if work.session.power.can_reset():
             with work.action("pdu-reboot"):
@@ -55,7 +55,7 @@ def run_command(work: Work, action: str, command: str) -> None:
         work.session.power.run(command)
 
 
-def _soft_reboot(work: Work, expect: Expect, parameters: BootParameters) -> None:
+def _soft_reboot(work: Work, expect: Expect, parameters: BootBlock) -> None:
     message = parameters.parameters.shutdown_message
     message = message or constant(work.session, "shutdown-message") or SHUTDOWN
     going_down = [Alternative("down", re.compile(re.escape(message.encode())), message.encode())]
@@ -69,7 +69,7 @@ def _soft_reboot(work: Work, expect: Expect, parameters: BootParameters) -> None
         raise _no_reboot(expect, commands, message)
 
 
-def _soft_reboots(work: Work, parameters: BootParameters) -> list[str]:
+def _soft_reboots(work: Work, parameters: BootBlock) -> list[str]:
     return parameters.soft_reboot or texts(
         lookup(work.session.plan.dictionary, "commands", "soft_reboot")
     )

@@ -1,5 +1,11 @@
 """Kinds of tests."""
 
-from labq.actions.test import definitions, interactive
+from labq.actions.test import definitions, docker, interactive, monitors, services
 
-METHODS = (definitions.METHOD, interactive.METHOD)
+METHODS = (
+    definitions.METHOD,
+    docker.METHOD,
+    interactive.METHOD,
+    monitors.METHOD,
+    services.METHOD,
+)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from labq.actions.method import Method
-from labq.actions.parameters import Parameters, StringList
+from labq.actions.parameters import Parameters
 from labq.actions.steps.dictionary import character_delay
 from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
 from labq.actions.steps.suite import Measured, Suite
 from labq.actions.steps.work import Work, expired
+from labq.actions.values import Flag, Maybe, Name, NonEmpty, Text, integer, is_run, text
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError, JobError, LabqError, Problem, TestError
 from labq.domain.plan import Queue, StepKind
@@ -22,7 +23,6 @@ from labq.domain.verdicts import Level, Verdict
 from labq.hw.expect import Alternative, Expect, Found, alternative
 from labq.hw.session import Session
 
-NAME = r"^[-_a-zA-Z0-9.]+$"
 ACTION = "lava-test-interactive"
 ERRORS: Mapping[str, type[LabqError]] = {
     "InfrastructureError": InfrastructureError,
@@ -31,39 +31,60 @@ ERRORS: Mapping[str, type[LabqError]] = {
 }
 
 
-class Pattern(Parameters):
-    """A regular expression to expect; a failure can name the error it means."""
+def _command(value: object, info: ValidationInfo) -> object:
+    return value if value is None else text(value, info)
 
-    message: str
-    exception: Literal["InfrastructureError", "JobError", "TestError"] | None = None
-    error: str | None = None
+
+def _delay(value: object, info: ValidationInfo) -> object:
+    return value if is_run(info) else integer(value, info)
+
+
+def _prompts(value: object, info: ValidationInfo) -> object:
+    return [value] if isinstance(value, str) and is_run(info) else value
+
+
+class Success(Parameters):
+    """A regular expression to expect."""
+
+    message: NonEmpty
+
+
+class Failure(Success):
+    """A regular expression that names the error it means."""
+
+    exception: Maybe[Literal["InfrastructureError", "JobError", "TestError"]] = None
+    error: Maybe[NonEmpty] = None
 
 
 class ScriptItem(Parameters):
     """One command, or with `command: null` only a wait."""
 
-    command: str | None = None
-    name: str | None = Field(default=None, pattern=NAME)
-    successes: list[Pattern] = Field(default_factory=list)
-    failures: list[Pattern] = Field(default_factory=list)
-    wait_for_prompt: bool = True
-    delay: float = 0.0
+    command: Annotated[str | None, BeforeValidator(_command)] = None
+    name: Maybe[Name] = None
+    successes: list[Success] = Field(default_factory=list)
+    failures: list[Failure] = Field(default_factory=list)
+    wait_for_prompt: Flag = True
+    delay: Annotated[float, BeforeValidator(_delay)] = 0.0
+    lava_send: Text = Field(default="", alias="lava-send")
+    lava_sync: Text = Field(default="", alias="lava-sync")
+    lava_wait: Text = Field(default="", alias="lava-wait")
+    lava_wait_all: Text = Field(default="", alias="lava-wait-all")
 
 
 class InteractiveItem(Parameters):
     """One named script."""
 
-    name: str = Field(pattern=NAME)
-    prompts: StringList
-    echo: Literal["discard"] | None = None
-    expected: list[str] | None = None
+    name: Name
+    prompts: Annotated[list[NonEmpty], BeforeValidator(_prompts)]
+    echo: Maybe[Literal["discard"]] = None
+    expected: Maybe[list[NonEmpty]] = None
     script: list[ScriptItem]
 
 
 class InteractiveParameters(Parameters):
     """A test block with `interactive`."""
 
-    interactive: list[InteractiveItem] = Field(min_length=1)
+    interactive: list[InteractiveItem]
 
 
 def check(parameters: InteractiveParameters, _device: Mapping[str, object]) -> list[Problem]:
@@ -168,7 +189,7 @@ class _Talk:
             self._wait([*self._prompts(), *FATAL_PATTERNS])
         return problem
 
-    def _failure(self, pattern: Pattern, found: Found) -> str:
+    def _failure(self, pattern: Failure, found: Found) -> str:
         message = pattern.error or f"matched a failure: {found.text!r}"
         if pattern.exception is not None:
             raise ERRORS[pattern.exception](message)

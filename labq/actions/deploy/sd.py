@@ -1,0 +1,14 @@
+"""Deploy `sd`: as `usb`, to another kind of disk."""
+
+from __future__ import annotations
+
+from labq.actions.deploy.usb import UsbParameters
+from labq.actions.method import Method
+from labq.domain.plan import Queue, StepKind
+
+METHOD = Method(
+    name="sd",
+    parameters=UsbParameters,
+    kind=StepKind.DEPLOY,
+    queue=Queue.DEPLOY,
+)
