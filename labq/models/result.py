@@ -63,7 +63,7 @@ class TestCase(Base):
             "submitted_on",
             name="uq_test_case_suite_id",
         ),
-        Index("ix_test_case_name", "name", "submitted_on"),
+        Index("ix_test_case_newest", "name", "submitted_on", "id"),
         Index(
             "ix_test_case_failed",
             "submitted_on",

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, select, tuple_
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import InvalidInputError, Problem
@@ -23,6 +23,7 @@ from labq.services.visibility import Viewer, visible_jobs
 
 WINDOW = timedelta(days=14)
 LIMIT = 25
+WALK = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +63,20 @@ def find_page(
 ) -> Page[FoundCase]:
     """Return cases of the last WINDOW, or since the moment asked for.
 
+    A page may have fewer than `limit` cases and still a `next`: WALK cases are looked at in one go.
     Raises InvalidInputError for a search that no index answers, and for a page key that is none.
     """
     _require_index(wanted)
-    query = _select(viewer, wanted, day_of(wanted.since or now - WINDOW))
-    if after is not None:
-        query = query.where(tuple_(TestCase.submitted_on, TestCase.id) < tuple_(*_decode(after)))
-    newest = query.order_by(TestCase.submitted_on.desc(), TestCase.id.desc()).limit(limit + 1)
-    found = [FoundCase(**row._asdict()) for row in session.execute(newest)]
-    if len(found) <= limit:
-        return Page(tuple(found))
-    last = found[limit - 1]
-    return Page(tuple(found[:limit]), encode_key(f"{last.submitted_on}/{last.id}"))
+    walked = _walk(wanted, day_of(wanted.since or now - WINDOW), after)
+    newest = _newest(walked)
+    query = _select(viewer, wanted, walked).order_by(*newest).limit(limit + 1)
+    found = [FoundCase(**row._asdict()) for row in session.execute(query)]
+    if len(found) > limit:
+        last = found[limit - 1]
+        return Page(tuple(found[:limit]), _encode(last.submitted_on, last.id))
+    cut = select(walked.c.submitted_on, walked.c.id).order_by(*newest).offset(WALK - 1)
+    end = session.execute(cut).one_or_none()
+    return Page(tuple(found), _encode(*end) if end else None)
 
 
 def _require_index(wanted: CaseFilter) -> None:
@@ -82,37 +85,64 @@ def _require_index(wanted: CaseFilter) -> None:
         raise InvalidInputError([Problem("name", message)])
 
 
-def _select(viewer: Viewer, wanted: CaseFilter, since: date) -> Select[*tuple[Any, ...]]:
+def _walk(wanted: CaseFilter, since: date, after: str | None) -> Subquery:
+    """Return the cases that an index delivers, the newest first and WALK at most."""
+    is_indexed = (
+        TestCase.verdict == wanted.verdict if wanted.name is None else TestCase.name == wanted.name
+    )
+    query = select(
+        TestCase.id,
+        TestCase.suite_id,
+        TestCase.name,
+        TestCase.verdict,
+        TestCase.submitted_on,
+        TestCase.logged_at,
+        TestCase.measurement,
+        TestCase.units,
+    ).where(is_indexed, TestCase.submitted_on >= since)
+    if after is not None:
+        query = query.where(tuple_(TestCase.submitted_on, TestCase.id) < tuple_(*_decode(after)))
+    return (
+        query.order_by(TestCase.submitted_on.desc(), TestCase.id.desc())
+        .limit(WALK)
+        .subquery("walked")
+    )
+
+
+def _newest(cases: Subquery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return cases.c.submitted_on.desc(), cases.c.id.desc()
+
+
+def _select(viewer: Viewer, wanted: CaseFilter, walked: Subquery) -> Select[*tuple[Any, ...]]:
+    case = walked.c
     query = (
         select(
-            TestCase.id,
+            case.id,
             TestSuite.job_id.label("job"),
             Job.device_type,
             TestSuite.name.label("suite"),
-            TestCase.name,
-            TestCase.verdict,
-            TestCase.submitted_on,
-            TestCase.logged_at,
-            TestCase.measurement,
-            TestCase.units,
+            case.name,
+            case.verdict,
+            case.submitted_on,
+            case.logged_at,
+            case.measurement,
+            case.units,
         )
         .join(
             TestSuite,
-            (TestSuite.id == TestCase.suite_id) & (TestSuite.submitted_on == TestCase.submitted_on),
+            (TestSuite.id == case.suite_id) & (TestSuite.submitted_on == case.submitted_on),
         )
         .join(Job, Job.id == TestSuite.job_id)
-        .where(
-            TestCase.submitted_on >= since,
-            TestSuite.submitted_on >= since,
-            Job.run_id.is_not_distinct_from(TestSuite.run_id),
-            visible_jobs(viewer),
-        )
+        .where(Job.run_id.is_not_distinct_from(TestSuite.run_id), visible_jobs(viewer))
     )
-    asked = ((TestCase.name, wanted.name), (TestCase.verdict, wanted.verdict))
-    for column, value in (*asked, (TestSuite.name, wanted.suite)):
+    for column, value in ((case.verdict, wanted.verdict), (TestSuite.name, wanted.suite)):
         if value is not None:
             query = query.where(column == value)
     return query
+
+
+def _encode(day: date, number: int) -> str:
+    return encode_key(f"{day}/{number}")
 
 
 def _decode(key: str) -> tuple[date, int]:

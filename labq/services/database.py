@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from labq.domain.deadline import Deadline
 from labq.domain.errors import TooSlowError
+from labq.services import prepared, proof
 
 DRIVER = "postgresql+psycopg2"
 # libpq's: a peer that the network has swallowed is given up by the kernel after 11 s.
@@ -82,13 +83,16 @@ def make_engine(url: str, role: Role, *, application: str = "labq") -> Engine:
         "idle_in_transaction_session_timeout": limits.idle_in_transaction_ms,
         # What lists read is in memory: the planner is to take the index that delivers in order.
         "random_page_cost": 1.1,
+        # What is prepared (labq.services.prepared) has a plan that does for all values.
+        "plan_cache_mode": "force_generic_plan",
+        # A guess at what the values are would have a list of milliseconds compiled for seconds.
+        "jit": "off",
     }
-    return create_engine(
+    engine = create_engine(
         make_url(url).set(drivername=DRIVER),
         pool_size=limits.connections,
         max_overflow=limits.spare,
         pool_timeout=limits.pool_seconds,
-        pool_pre_ping=role is not Role.CONDUCTOR,
         executemany_mode="values_plus_batch",
         connect_args={
             "application_name": _name(application, role),
@@ -97,6 +101,10 @@ def make_engine(url: str, role: Role, *, application: str = "labq") -> Engine:
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         },
     )
+    prepared.attach(engine)
+    if role is not Role.CONDUCTOR:
+        proof.attach(engine)
+    return engine
 
 
 def session_factory(engine: Engine, *, autoflush: bool = True) -> sessionmaker[Session]:

@@ -6,19 +6,19 @@ takes at most 150 buffers for a user in 12 groups, and less than a millisecond.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType
 from labq.domain.states import JobState, Outcome
 from labq.domain.verdicts import Verdict
-from labq.models.audience import PUBLIC
-from labq.services import job_query
+from labq.models.audience import PUBLIC, is_public
+from labq.services import job_query, prepared
 from labq.services.job_labels import METADATA, TAG
 from labq.services.job_query import Drive, Search
 from labq.services.paging import Page, decode_id, encode_key, page_of
@@ -121,10 +121,9 @@ def find_page(
     search = _search(session, asked)
     if search is None:
         return Page(())
-    rows = session.execute(*job_query.page(search, limit + 1)).all()
-    jobs = [_row(row) for row in rows if row.id is not None]
-    if search.is_narrowed and rows[0].walked_to is not None:
-        return Page(tuple(jobs[:limit]), encode_key(rows[0].walked_to))
+    jobs, walked_to = _read(session, search, limit)
+    if walked_to is not None:
+        return Page(tuple(jobs[:limit]), encode_key(walked_to))
     return page_of(jobs, limit, lambda job: job.id)
 
 
@@ -145,10 +144,9 @@ def find_newer_page(
     search = _search(session, asked)
     if search is None:
         return Page(())
-    rows = session.execute(*job_query.page(replace(search, is_upward=True), limit + 1)).all()
-    jobs = [_row(row) for row in rows if row.id is not None]
-    if search.is_narrowed and rows[0].walked_to is not None:
-        return Page(tuple(jobs[-limit:]), encode_key(rows[0].walked_to))
+    jobs, walked_to = _read(session, replace(search, is_upward=True), limit)
+    if walked_to is not None:
+        return Page(tuple(jobs[-limit:]), encode_key(walked_to))
     upward = page_of(jobs[::-1], limit, lambda job: job.id)
     return replace(upward, items=upward.items[::-1])
 
@@ -160,28 +158,47 @@ def count(
     search = _search(session, _Asked(viewer=viewer, wanted=wanted, window=window))
     if search is None:
         return Count(0)
-    found = session.execute(*job_query.count(search, MOST_COUNTED + 1)).one()
+    found = prepared.run(session, *job_query.count(search, MOST_COUNTED + 1)).one()
     is_cut = search.is_narrowed and found.walked >= job_query.WALK
     return Count(min(found.jobs, MOST_COUNTED), found.jobs > MOST_COUNTED or is_cut)
 
 
-def _row(row: Row[*tuple[Any, ...]]) -> JobRow:
+def _read(session: Session, search: Search, limit: int) -> tuple[list[JobRow], int | None]:
+    """Return the jobs of a page and one more, and the last id that was looked at if it is cut short."""
+    rows = prepared.run(session, *job_query.page(search, limit + 1)).all()
+    walked_to: int | None = rows[0][-1] if search.is_narrowed else None
+    return [_row(row) for row in rows if row[0] is not None], walked_to
+
+
+def _row(row: Sequence[Any]) -> JobRow:
+    """Return a job; its columns are those of job_query.ROW, then the names."""
     return JobRow(
-        id=row.id,
-        name=row.name,
-        submitter=row.submitter,
-        device_type=row.device_type,
-        device=row.device,
-        state=JobState(row.state),
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        error_type=ErrorType(row.error_type) if row.error_type else None,
-        priority=row.priority,
-        tags=tuple(row.tags),
-        is_public=row.audience_id == PUBLIC,
-        submitted_at=row.submitted_at.astimezone(UTC),
-        started_at=row.started_at and row.started_at.astimezone(UTC),
-        ended_at=row.ended_at and row.ended_at.astimezone(UTC),
+        id=row[0],
+        name=row[1],
+        submitter=row[12],
+        device_type=row[2],
+        device=row[13],
+        state=_STATES[row[3]],
+        outcome=_OUTCOMES[row[4]],
+        error_type=_ERROR_TYPES[row[5]],
+        priority=row[6],
+        tags=tuple(row[7]),
+        is_public=is_public(row[8]),
+        submitted_at=row[9].astimezone(UTC),
+        started_at=row[10] and row[10].astimezone(UTC),
+        ended_at=row[11] and row[11].astimezone(UTC),
     )
+
+
+_STATES = {state.value: state for state in JobState}
+_OUTCOMES: Mapping[str | None, Outcome | None] = {
+    None: None,
+    **{outcome.value: outcome for outcome in Outcome},
+}
+_ERROR_TYPES: Mapping[str | None, ErrorType | None] = {
+    None: None,
+    **{kind.value: kind for kind in ErrorType},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +218,8 @@ def _search(session: Session, asked: _Asked) -> Search | None:
     if wanted.submitter == ME and viewer.is_anonymous:
         return None
     is_windowed = wanted.since is None and wanted.id is None and not wanted.is_of_unfinished
-    known = session.execute(
+    known = prepared.run(
+        session,
         _KNOWN,
         {
             "groups": list(viewer.groups),
@@ -388,20 +406,21 @@ _HAS_VERDICT = """
 
 # Ids and moments of submission part by seconds at most, as requests that come in together do. A few
 # more rows are looked at, so that one with a wrong moment does not hide others.
-_KNOWN = text("""
+_KNOWN = """
 SELECT bound.since,
        (SELECT array_agg(id) FROM audience
-         WHERE groups <@ CAST(:groups AS bigint[])
-           AND (owner_id IS NULL OR owner_id = :me)) AS satisfied,
-       (SELECT array_agg(audience_id) FROM audience_submitter WHERE user_id = :me) AS submitted,
-       (SELECT id FROM device WHERE name = :device) AS device,
-       (SELECT id FROM "user" WHERE name = :submitter) AS submitter,
+         WHERE groups <@ CAST(%(groups)s AS bigint[])
+           AND (owner_id IS NULL OR owner_id = %(me)s)
+           AND (any_of IS NULL OR any_of && CAST(%(groups)s AS bigint[]))) AS satisfied,
+       (SELECT array_agg(audience_id) FROM audience_submitter WHERE user_id = %(me)s) AS submitted,
+       (SELECT id FROM device WHERE name = %(device)s) AS device,
+       (SELECT id FROM "user" WHERE name = %(submitter)s) AS submitter,
        (SELECT min(id)
           FROM (SELECT id FROM job WHERE submitted_at >= bound.since - interval '5 minutes'
                  ORDER BY submitted_at, id LIMIT 100) AS earliest) AS first,
        (SELECT max(id)
           FROM (SELECT id FROM job WHERE submitted_at < bound.until + interval '5 minutes'
                  ORDER BY submitted_at DESC, id DESC LIMIT 100) AS latest) AS last
-  FROM (SELECT coalesce(CAST(:since AS timestamptz), now() - CAST(:window AS interval)) AS since,
-               CAST(:until AS timestamptz) AS until) AS bound
-""")
+  FROM (SELECT coalesce(CAST(%(since)s AS timestamptz), now() - CAST(%(window)s AS interval)) AS since,
+               CAST(%(until)s AS timestamptz) AS until) AS bound
+"""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ScalarSelect, delete, func, or_, select, update
+from sqlalchemy import ScalarSelect, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError, NotFoundError, UnauthenticatedError
 from labq.models.user import Membership, Token, User
-from labq.services import sealing
+from labq.services import prepared, sealing
 from labq.services.credentials import digest, is_secret, new_secret
 from labq.services.visibility import Viewer
 
@@ -40,6 +40,18 @@ class NewToken:
     secret: str
     description: str
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose token it is, and until when it is one."""
+
+    viewer: Viewer
+    expires_at: datetime | None
+
+    def is_valid(self, now: datetime) -> bool:
+        """Tell whether the token has not expired."""
+        return self.expires_at is None or self.expires_at > now
 
 
 def create(
@@ -119,24 +131,31 @@ def revoke(session: Session, viewer: Viewer, token_id: int) -> None:
 
 def authenticate(session: Session, secret: str, now: datetime) -> Viewer:
     """Return whose token it is; raises UnauthenticatedError. Notes the use once a minute."""
+    return look_up(session, secret, now).viewer
+
+
+def look_up(session: Session, secret: str, now: datetime) -> Holder:
+    """Return whose token it is and until when; as `authenticate` does."""
     if not (secret.startswith(PREFIX) and is_secret(secret.removeprefix(PREFIX))):
         raise UnauthenticatedError("not a token of labq")
-    query = (
-        select(Token.id, Token.last_used_at, User.id, User.name, User.is_admin, groups_of_user())
-        .join(User, User.id == Token.user_id)
-        .where(
-            Token.digest == digest(secret),
-            User.is_active,
-            or_(Token.expires_at.is_(None), Token.expires_at > now),
-        )
-    )
-    row = session.execute(query).one_or_none()
+    row = prepared.run(session, _HOLDER, {"digest": digest(secret), "now": now}).one_or_none()
     if row is None:
         raise UnauthenticatedError("the token is unknown, expired or revoked")
-    token_id, last_used_at, user_id, name, is_admin, groups = row
-    if last_used_at is None or last_used_at < now - _TOUCH_EVERY:
-        _touch(session, token_id, now)
-    return Viewer(user_id=user_id, name=name, is_admin=is_admin, groups=tuple(groups))
+    if row.last_used_at is None or row.last_used_at < now - _TOUCH_EVERY:
+        _touch(session, row.id, now)
+    viewer = Viewer(
+        user_id=row.holder_id, name=row.name, is_admin=row.is_admin, groups=tuple(row.groups)
+    )
+    return Holder(viewer, row.expires_at)
+
+
+_HOLDER = """
+SELECT token.id, last_used_at, expires_at, holder.id AS holder_id, holder.name, is_admin,
+       ARRAY(SELECT group_id FROM membership WHERE user_id = holder.id) AS groups
+  FROM token JOIN "user" AS holder ON holder.id = token.user_id
+ WHERE digest = CAST(%(digest)s AS bytea) AND is_active
+   AND (expires_at IS NULL OR expires_at > %(now)s)
+"""
 
 
 def groups_of_user() -> ScalarSelect[list[int]]:

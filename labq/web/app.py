@@ -35,10 +35,16 @@ class IdConverter(IntegerConverter):
         super().__init__(map, max=LARGEST_ID)
 
 
-def create_app(settings: Settings, database: Engine | Pools, epoch: Epoch | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    database: Engine | Pools,
+    epoch: Epoch | None = None,
+    rights: Epoch | None = None,
+) -> Flask:
     """Return the application, on pools or on one engine that does for all of them.
 
-    What it caches grows old when somebody raises the epoch, and sooner without one.
+    What it caches grows old when somebody raises the epoch, and sooner without one. Who is behind a
+    token it remembers while `rights` is live and does not rise.
 
     Raises ConfigurationError without a secret key and a Redis.
     """
@@ -55,7 +61,7 @@ def create_app(settings: Settings, database: Engine | Pools, epoch: Epoch | None
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["dense"] = dense
     pools = shared(database) if isinstance(database, Engine) else database
-    dispatcher = Dispatcher(settings, pools, epoch or Epoch())
+    dispatcher = Dispatcher(settings, pools, epoch or Epoch(), rights or Epoch())
     app.extensions[CACHE] = dispatcher.cache
     _register_routes(app, dispatcher)
     _register_hooks(app, settings, dispatcher.parts)

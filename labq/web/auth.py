@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from flask import Response, request
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from labq.services import logins, tokens
 from labq.services.logins import OpenedLogin
 from labq.services.visibility import ANONYMOUS, Viewer
 from labq.web.endpoint import Level
+from labq.web.viewers import Viewers
 
 COOKIE = "labq_session"
 _SCHEMES = frozenset({"bearer", "token"})
@@ -32,8 +34,8 @@ def secret() -> str | None:
     return request.headers.get("Authorization") or session_secret()
 
 
-def authenticate(session: Session, now: datetime) -> Viewer:
-    """Return who asks, without a query when there are no credentials.
+def authenticate(session: Session, now: datetime, viewers: Viewers | None = None) -> Viewer:
+    """Return who asks, without a query when there are no credentials or `viewers` knows it.
 
     Raises UnauthenticatedError for a token that is not good; a session that is over is anonymous.
     """
@@ -41,11 +43,17 @@ def authenticate(session: Session, now: datetime) -> Viewer:
         scheme, _, secret = request.headers["Authorization"].partition(" ")
         if scheme.lower() not in _SCHEMES:
             raise UnauthenticatedError("send the token as `Authorization: Bearer <token>`")
-        return tokens.authenticate(session, secret.strip(), now)
+        return _holder(session, secret.strip(), now, viewers)
     secret_of_cookie = session_secret()
     if secret_of_cookie is None:
         return ANONYMOUS
     return logins.authenticate(session, secret_of_cookie, now)
+
+
+def _holder(session: Session, secret: str, now: datetime, viewers: Viewers | None) -> Viewer:
+    if viewers is None:
+        return tokens.authenticate(session, secret, now)
+    return viewers.find(secret, now, partial(tokens.look_up, session, secret, now))
 
 
 def require(level: Level, viewer: Viewer) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
 from pydantic import TypeAdapter
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.wrappers import Response as AnyResponse
 
 from labq.config import Settings
@@ -29,6 +29,7 @@ from labq.web.limits import LIMITED, LoginLimit, RequestLimit
 from labq.web.parsing import check_path, parse_body, parse_form, parse_query
 from labq.web.reading import Reading
 from labq.web.shelf import Shelf
+from labq.web.viewers import Viewers
 
 View = Callable[..., AnyResponse]
 LOGIN_PATH = "/login"
@@ -39,14 +40,16 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 class Dispatcher:
     """Makes view functions that share settings, pools and cache of one process."""
 
-    def __init__(self, settings: Settings, pools: Pools, epoch: Epoch) -> None:
+    def __init__(self, settings: Settings, pools: Pools, epoch: Epoch, rights: Epoch) -> None:
         self._settings = settings
         self._pages = session_factory(pools.page)
         self._sessions = session_factory(pools.api)
+        self._looks = session_factory(pools.api.execution_options(isolation_level="AUTOCOMMIT"))
         self._login_limit = LoginLimit(settings.redis_url)
         self._limit = RequestLimit(settings)
         self.parts = Parts(self._sessions, settings.redis_url)
-        self._epoch = epoch
+        self._epoch, self._rights = epoch, rights
+        self._viewers = Viewers(rights)
         self.cache = Cache(epoch)
         self._reading = Reading(settings, pools.api)
         self._shelf = Shelf(self.cache, session_factory(pools.report), is_on=settings.cache)
@@ -116,7 +119,7 @@ class Dispatcher:
     def _run(self, record: Endpoint | Page, values: Mapping[str, object]) -> Any:
         """Return what the handler returns, after the commit."""
         now = datetime.now(UTC)
-        sessions = self._pages if isinstance(record, Page) else self._sessions
+        sessions = self._sessions_for(record)
         with sessions() as session, session.begin():
             viewer = self._authenticate(record, session, now)
             if isinstance(record, Page) and record.level > Level.ANONYMOUS and viewer.is_anonymous:
@@ -131,8 +134,14 @@ class Dispatcher:
             value = self._reading.read(far, sessions, answer)
         if request.method not in _SAFE:
             self._epoch.rise()
+            self._rights.rise()
             self._reading.note_write(viewer)
         return value
+
+    def _sessions_for(self, record: Endpoint | Page) -> sessionmaker[Session]:
+        if isinstance(record, Page):
+            return self._pages
+        return self._looks if record.is_one_look else self._sessions
 
     def _answer(
         self,
@@ -169,7 +178,7 @@ class Dispatcher:
         """Return who asks; credentials that are not good count for their address."""
         secret = auth.secret()
         try:
-            viewer = auth.authenticate(session, now)
+            viewer = auth.authenticate(session, now, self._viewers)
         except UnauthenticatedError:
             self._limit.admit_address(record.name)
             raise

@@ -104,7 +104,8 @@ class Endpoint:
     `body` when there is a body model. It returns a value of the type `answer`, or a response.
     `raw_body` names media types whose text becomes the body's field `raw_field`. With `is_upload`
     the body is bytes that `run` reads itself, and it gets an UploadCall. `may_lag`: it only reads, and
-    may be answered from a replica that is some seconds behind.
+    may be answered from a replica that is some seconds behind. `is_one_look`: its statements need not
+    see the same moment, so that there is no transaction to begin and to end.
     """
 
     method: str
@@ -121,6 +122,7 @@ class Endpoint:
     raw_field: str = ""
     is_upload: bool = False
     may_lag: bool = False
+    is_one_look: bool = False
 
     @property
     def name(self) -> str:

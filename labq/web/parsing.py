@@ -54,7 +54,7 @@ class Input(BaseModel):
 class PageQuery(Input):
     """Which page of a list."""
 
-    limit: int = Field(default=50, ge=1, le=LARGEST_PAGE, description="items a page")
+    limit: int = Field(default=25, ge=1, le=LARGEST_PAGE, description="items a page")
     after: Text | None = Field(
         default=None, max_length=400, description="`next` of the page before"
     )

@@ -38,9 +38,9 @@ def main() -> None:
     if not settings.web_database:
         raise ConfigurationError("LABQ_DATABASE_URL is not set")
     _watch(settings)
-    pools, epoch = open_pools(settings), Epoch()
-    Ear(pools.api, epoch).start()
-    app = create_app(settings, pools, epoch)
+    pools, epoch, rights = open_pools(settings), Epoch(), Epoch()
+    Ear(pools.api, epoch, rights).start()
+    app = create_app(settings, pools, epoch, rights)
     server = _listen(app, settings)
     signal.signal(signal.SIGTERM, _stop)
     _LOG.info("web on %s:%d", settings.web_host, settings.web_port)

@@ -99,7 +99,7 @@ def test_the_switch_turns_the_cache_off(site: Site, ann: Person) -> None:
 def test_a_change_in_another_process_is_heard(
     cached: Site, epoch: Epoch, site: Site, admin: Person
 ) -> None:
-    ear = Ear(cached.engine, epoch)
+    ear = Ear(cached.engine, epoch, Epoch())
     ear.start()
     try:
         eventually(lambda: epoch.is_live, "listening")

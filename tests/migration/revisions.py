@@ -45,7 +45,7 @@ steps.add_unique("uq_run_scale_id", "run", "scale_id", "id")
 CONTRACT = """
 steps.set_not_null("test_case", "weight")
 steps.drop_index("ix_run_scale_id")
-steps.drop_index("ix_test_case_name")
+steps.drop_index("ix_test_case_newest")
 steps.drop_constraint("uq_run_scale_id", "run")
 steps.drop_column("run", "scale_id")
 steps.drop_table("scale")
