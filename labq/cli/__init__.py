@@ -17,6 +17,7 @@ COMMANDS = (
     Entry("device-type", "labq.cli.device_type", "Show the kinds of devices."),
     Entry("host", "labq.cli.host", "Show lab hosts, run one."),
     Entry("token", "labq.cli.token", "Create, list, revoke API tokens."),
+    Entry("remote-token", "labq.cli.remote_token", "Keep secrets for other servers."),
     Entry("user", "labq.cli.user", "Create, list, change accounts."),
     Entry("group", "labq.cli.group", "Create, list, change groups of users."),
     Entry("ops", "labq.cli.ops", "See what the server spends its time on."),

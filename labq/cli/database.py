@@ -44,6 +44,15 @@ def opened() -> Iterator[Session]:
             engine.dispose()
 
 
+def sealing_keys() -> tuple[str, ...]:
+    """Return the keys of stored secrets: as set, else the one that `labq up` made."""
+    settings = config.load()
+    if not settings.secret_key:
+        own = state.State(settings.state, settings.state).secret_key()
+        settings = settings.model_copy(update={"secret_key": own})
+    return settings.sealing_keys
+
+
 @contextmanager
 def reached() -> Iterator[str]:
     """Give the URL of the database; one in the state folder that sleeps is woken meanwhile.

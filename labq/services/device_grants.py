@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,7 +46,7 @@ def give_on_device(session: Session, name: str, given: GroupRight, by: By) -> No
     made = insert(DeviceRight).values(values).on_conflict_do_nothing().returning(DeviceRight.id)
     if session.scalar(made) is not None:
         _note(session, ("device", name), by, after=given.describe())
-        _refresh(session, kind, by)
+        _refresh(session, kind)
 
 
 def take_from_device(session: Session, name: str, given: GroupRight, by: By) -> None:
@@ -61,7 +61,7 @@ def take_from_device(session: Session, name: str, given: GroupRight, by: By) -> 
     if session.scalar(query.returning(DeviceRight.id)) is None:
         raise NotFoundError(f"on device {name} there is no right {given.describe()!r}")
     _note(session, ("device", name), by, before=given.describe())
-    _refresh(session, kind, by)
+    _refresh(session, kind)
 
 
 def give_on_type(session: Session, name: str, given: GroupRight, by: By) -> None:
@@ -72,7 +72,7 @@ def give_on_type(session: Session, name: str, given: GroupRight, by: By) -> None
     made = insert(DeviceTypeRight).values(values).on_conflict_do_nothing()
     if session.scalar(made.returning(DeviceTypeRight.id)) is not None:
         _note(session, ("device_type", name), by, after=given.describe())
-        _refresh(session, kind, by)
+        _refresh(session, kind)
 
 
 def take_from_type(session: Session, name: str, given: GroupRight, by: By) -> None:
@@ -86,7 +86,7 @@ def take_from_type(session: Session, name: str, given: GroupRight, by: By) -> No
     if session.scalar(query.returning(DeviceTypeRight.id)) is None:
         raise NotFoundError(f"on device type {name} there is no right {given.describe()!r}")
     _note(session, ("device_type", name), by, before=given.describe())
-    _refresh(session, kind, by)
+    _refresh(session, kind)
 
 
 def inherit(session: Session, device: Device) -> None:
@@ -97,7 +97,13 @@ def inherit(session: Session, device: Device) -> None:
     device.submitters = None if submitters is None else sorted(submitters)
 
 
-def _refresh(session: Session, kind: DeviceType, by: By) -> None:
+def follow_type(session: Session, device: Device) -> None:
+    """Write what follows from the rights on a device and on its type, which is another one now."""
+    session.flush()
+    _refresh(session, _lock_type(session, device.device_type))
+
+
+def _refresh(session: Session, kind: DeviceType) -> None:
     """Write what follows from the rights on a type and its devices, and have its jobs moved."""
     on_type = grants_on_type(session, kind.name)
     on_devices = _on_devices(session, kind.name)
@@ -111,8 +117,9 @@ def _refresh(session: Session, kind: DeviceType, by: By) -> None:
         device.audience_id = audiences.of_any(session, viewers)
         device.submitters = None if submitters is None else sorted(submitters)
     kind.rights_version += 1
-    kind.moves_due_at = by.at
     session.flush()
+    due = update(DeviceType).where(DeviceType.name == kind.name).values(moves_due_at=func.now())
+    session.execute(due)
     transitions.tell(session, work=[Work.PAIRING, Work.DELIVERING])
 
 

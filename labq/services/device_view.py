@@ -18,6 +18,7 @@ from labq.models.device import Device, DeviceType
 from labq.models.job import Job
 from labq.models.rollup import CountDelta, QueueLength
 from labq.models.run import IS_AWAITED, Run
+from labq.services.device_rights import visible_devices, visible_types
 from labq.services.health_checks import history
 from labq.services.job_list import JobFilter, JobRow
 from labq.services.job_list import find_page as find_jobs
@@ -147,19 +148,19 @@ def find(session: Session, viewer: Viewer, name: str, *, now: datetime) -> Devic
 
 
 def find_types(
-    session: Session, *, after: str | None = None, limit: int = 100
+    session: Session, viewer: Viewer, *, after: str | None = None, limit: int = 100
 ) -> Page[DeviceTypeRow]:
-    """Return device types by name."""
-    query = _types().order_by(DeviceType.name).limit(limit + 1)
+    """Return device types by name, with those of their devices that the viewer may view."""
+    query = _types(viewer).order_by(DeviceType.name).limit(limit + 1)
     if after is not None:
         query = query.where(DeviceType.name > decode_name(after))
     rows = [DeviceTypeRow(**row._asdict()) for row in session.execute(query)]
     return page_of(rows, limit, lambda kind: kind.name)
 
 
-def find_type(session: Session, name: str) -> DeviceTypeRow:
+def find_type(session: Session, viewer: Viewer, name: str) -> DeviceTypeRow:
     """Return one device type; raises NotFoundError."""
-    row = session.execute(_types().where(DeviceType.name == name)).one_or_none()
+    row = session.execute(_types(viewer).where(DeviceType.name == name)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no device type {name!r}")
     return DeviceTypeRow(**row._asdict())
@@ -192,7 +193,7 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
         Device.exclusive,
         job.label("job"),
         func.coalesce(held, "").label("held"),
-    )
+    ).where(visible_devices(viewer))
 
 
 def _row(values: dict[str, Any]) -> DeviceRow:
@@ -237,9 +238,10 @@ def _changes(session: Session, name: str) -> tuple[Change, ...]:
     return tuple(Change(**row._asdict()) for row in rows)
 
 
-def _types() -> Select[*tuple[Any, ...]]:
+def _types(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     is_fit = Device.health.in_(SCHEDULABLE_HEALTH)
     devices = select(func.count()).where(Device.device_type == DeviceType.name)
+    devices = devices.where(visible_devices(viewer))
     idle = devices.where(is_fit, Device.state == DeviceState.IDLE)
     return select(
         DeviceType.name,
@@ -252,7 +254,7 @@ def _types() -> Select[*tuple[Any, ...]]:
         DeviceType.health_frequency,
         DeviceType.health_denominator,
         DeviceType.health_disabled,
-    )
+    ).where(visible_types(viewer))
 
 
 def _waiting(table: type[QueueLength] | type[CountDelta]) -> ColumnElement[int]:

@@ -19,8 +19,10 @@ from labq.models.enrolment import Enrolment
 from labq.models.host import Host
 from labq.models.run import Run
 from labq.services import enrolment_view, host_warnings
+from labq.services.device_rights import visible_devices
 from labq.services.enrolment_view import EnrolmentView
 from labq.services.paging import Page, decode_name, page_of
+from labq.services.visibility import Viewer
 
 REFUSED_LATELY = timedelta(days=1)
 """How long a host counts as one that sends garbage."""
@@ -69,9 +71,11 @@ class HostRow:
     enrolment: EnrolmentView | None
 
 
-def find_page(session: Session, *, after: str | None = None, limit: int = 100) -> Page[HostRow]:
-    """Return hosts by name."""
-    query = _rows().order_by(Host.name).limit(limit + 1)
+def find_page(
+    session: Session, viewer: Viewer, *, after: str | None = None, limit: int = 100
+) -> Page[HostRow]:
+    """Return hosts by name, with the devices on them counted that the viewer may view."""
+    query = _rows(viewer).order_by(Host.name).limit(limit + 1)
     if after is not None:
         query = query.where(Host.name > decode_name(after))
     warnings = host_warnings.find_warnings(session, machine_digest())
@@ -84,9 +88,9 @@ def find_names(session: Session) -> tuple[str, ...]:
     return tuple(session.scalars(select(Host.name).order_by(Host.name)))
 
 
-def find(session: Session, name: str) -> HostRow:
+def find(session: Session, viewer: Viewer, name: str) -> HostRow:
     """Return one host; raises NotFoundError."""
-    row = session.execute(_rows().where(Host.name == name)).one_or_none()
+    row = session.execute(_rows(viewer).where(Host.name == name)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no host {name!r}")
     return _row(row._asdict(), host_warnings.find_warnings(session, machine_digest()))
@@ -118,8 +122,8 @@ def _refused(values: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"it sends garbage: {entries} entries were refused so far, the last one: {reason}",)
 
 
-def _rows() -> Select[*tuple[Any, ...]]:
-    devices = select(func.count()).where(Device.host == Host.name).correlate(Host)
+def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    devices = select(func.count()).where(Device.host == Host.name, visible_devices(viewer))
     runs = select(func.count()).where(Run.host == Host.name, Run.state != RunState.ENDED)
     return (
         select(
@@ -138,7 +142,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
             Host.config,
             Host.config_revision,
             Host.timeout_scales,
-            devices.scalar_subquery().label("devices"),
+            devices.correlate(Host).scalar_subquery().label("devices"),
             runs.correlate(Host).scalar_subquery().label("open_runs"),
             func.coalesce(Refusal.entries, 0).label("refused"),
             func.coalesce(Refusal.reason, "").label("refused_reason"),

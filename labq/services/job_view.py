@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from labq.domain.errors import ErrorType, Failure, NotFoundError
 from labq.domain.plan import Queue, StepKind
 from labq.domain.states import HostState, JobState, Outcome, RunState, StepState
-from labq.models.audience import PUBLIC, Audience
+from labq.models.audience import Audience, is_public
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.job import Job
@@ -151,7 +151,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         wanted_host=job.wanted_host,
         tags=tuple(job.tags),
         priority=job.priority,
-        viewing_groups=None if job.audience_id == PUBLIC else tuple(groups),
+        viewing_groups=None if is_public(job.audience_id) else tuple(groups),
         state=job.state,
         outcome=job.outcome,
         error=_failure(job.error_type, job.error_message),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import InvalidInputError, NotFoundError, Problem
@@ -27,6 +27,7 @@ from labq.models.job import Job
 from labq.models.user import User
 from labq.services import counts
 from labq.services.counts import Queue
+from labq.services.device_rights import visible_devices, visible_types
 from labq.services.paging import LARGEST_ID, Page, decode_name, encode_key
 from labq.services.visibility import Viewer, visible_jobs
 
@@ -63,10 +64,14 @@ class WaitingRow:
     waits_for: str
 
 
-def find_backlog(session: Session) -> tuple[Backlog, ...]:
-    """Return all device types, those with the most waiting jobs first; no job is counted for it."""
+def find_backlog(session: Session, viewer: Viewer) -> tuple[Backlog, ...]:
+    """Return the device types that a viewer may view, those with the most waiting jobs first.
+
+    No job is counted for it, and of devices those that the viewer may view.
+    """
     queues = counts.find_queues(session)
-    found = [_backlog(row, queues.get(row.name, Queue())) for row in session.execute(_TYPES)]
+    rows = session.execute(_types(viewer))
+    found = [_backlog(row, queues.get(row.name, Queue())) for row in rows]
     return tuple(sorted(found, key=lambda one: (-one.waiting, -one.active, one.device_type)))
 
 
@@ -82,11 +87,11 @@ def find_waiting(
 
     Those below position DEEPEST are left out. Raises NotFoundError, InvalidInputError for a bad key.
     """
-    known = session.scalar(select(DeviceType.name).where(DeviceType.name == device_type))
-    if known is None:
+    is_known = select(DeviceType.name).where(DeviceType.name == device_type, visible_types(viewer))
+    if session.scalar(is_known) is None:
         raise NotFoundError(f"there is no device type {device_type!r}")
     rows = session.execute(_line(viewer, device_type, after, limit)).all()
-    devices = session.execute(_devices(device_type)).all() if rows else []
+    devices = session.execute(_devices(viewer, device_type)).all() if rows else []
     candidates = {is_check: _candidates(devices, is_check=is_check) for is_check in (False, True)}
     found = tuple(_waiting(row, candidates[row.is_health_check]) for row in rows[:limit])
     if len(rows) <= limit:
@@ -175,7 +180,7 @@ def _waiting(row: Row[*tuple[Any, ...]], candidates: Sequence[Candidate]) -> Wai
     )
 
 
-def _devices(device_type: str) -> Select[*tuple[Any, ...]]:
+def _devices(viewer: Viewer, device_type: str) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Device.name,
@@ -188,7 +193,7 @@ def _devices(device_type: str) -> Select[*tuple[Any, ...]]:
             Host.mismatch,
         )
         .join(Host, Host.name == Device.host)
-        .where(Device.device_type == device_type)
+        .where(Device.device_type == device_type, visible_devices(viewer))
     )
 
 
@@ -217,13 +222,18 @@ def _obstacle(row: Row[*tuple[Any, ...]]) -> str:
 
 
 _IS_FIT = Device.health.in_(SCHEDULABLE_HEALTH)
-_TYPES = (
-    select(
-        DeviceType.name,
-        func.count(Device.id).label("devices"),
-        func.count(Device.id).filter(_IS_FIT).label("fit"),
-        func.count(Device.id).filter(_IS_FIT, Device.state == DeviceState.IDLE).label("idle"),
+
+
+def _types(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    of_type = and_(Device.device_type == DeviceType.name, visible_devices(viewer))
+    return (
+        select(
+            DeviceType.name,
+            func.count(Device.id).label("devices"),
+            func.count(Device.id).filter(_IS_FIT).label("fit"),
+            func.count(Device.id).filter(_IS_FIT, Device.state == DeviceState.IDLE).label("idle"),
+        )
+        .outerjoin(Device, of_type)
+        .where(visible_types(viewer))
+        .group_by(DeviceType.name)
     )
-    .outerjoin(Device, Device.device_type == DeviceType.name)
-    .group_by(DeviceType.name)
-)

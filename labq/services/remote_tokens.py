@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,13 +64,29 @@ def find(session: Session, user_id: int, name: str, *, keys: Sequence[str]) -> s
     return None if sealed is None else sealing.unseal(sealed, _belongs_to(user_id, name), keys)
 
 
-def find_values(session: Session, user_id: int, *, keys: Sequence[str]) -> Mapping[str, str]:
-    """Return all of a user's tokens: names and values."""
-    query = select(RemoteToken.name, RemoteToken.sealed).where(RemoteToken.user_id == user_id)
-    return {
-        name: sealing.unseal(sealed, _belongs_to(user_id, name), keys)
-        for name, sealed in session.execute(query.order_by(RemoteToken.name))
-    }
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Tokens of some users as they are stored; each is opened only when it is asked for."""
+
+    sealed: Mapping[tuple[int, str], bytes]
+    keys: Sequence[str]
+
+    def find(self, user_id: int, name: str) -> str | None:
+        """Return the value of a user's token, None for no such token."""
+        sealed = self.sealed.get((user_id, name))
+        if sealed is None:
+            return None
+        return sealing.unseal(sealed, _belongs_to(user_id, name), self.keys)
+
+
+NOTHING_STORED = Stored({}, ())
+
+
+def find_stored(session: Session, users: Collection[int], *, keys: Sequence[str]) -> Stored:
+    """Return all tokens of these users; one query."""
+    query = select(RemoteToken.user_id, RemoteToken.name, RemoteToken.sealed)
+    rows = session.execute(query.where(RemoteToken.user_id.in_(users)))
+    return Stored({(user, name): sealed for user, name, sealed in rows}, keys)
 
 
 def remove(session: Session, user_id: int, name: str) -> None:

@@ -25,7 +25,7 @@ from labq.models.device import Device, Reservation
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
 from labq.models.run import Run, RunPlan, Step
-from labq.services import deliveries, results, transitions
+from labq.services import audience_moves, deliveries, results, transitions
 from labq.services.scheduling import BadDevice, Planned, Proposal, Unplannable
 from labq.services.transitions import SYSTEM, By
 
@@ -48,6 +48,7 @@ def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list
         job, device = jobs[one.proposal.job], devices[one.proposal.device]
         device.run_id = job.run_id = one.proposal.run
         job.device_id, job.host = device.id, one.proposal.host
+        audience_moves.follow(session, job, device.audience_id)
         if job.waits_again:
             job.waits_again = False
         else:

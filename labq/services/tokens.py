@@ -97,6 +97,17 @@ def find_secret(
     return sealing.unseal(sealed, _belongs_to(user_id, description), keys)
 
 
+def seal_anew(session: Session, *, keys: Sequence[str]) -> int:
+    """Put the stored secrets under the first key; return how many were under another one."""
+    known = session.scalars(select(Token).where(Token.sealed.is_not(None)).with_for_update())
+    stale = [one for one in known if one.sealed and not sealing.is_newest(one.sealed, keys)]
+    for token in stale:
+        belongs_to = _belongs_to(token.user_id, token.description)
+        secret = sealing.unseal(token.sealed or b"", belongs_to, keys)
+        token.sealed = sealing.seal(secret, belongs_to, keys)
+    return len(stale)
+
+
 def _belongs_to(user_id: int, description: str) -> str:
     return f"API token {description!r} of user {user_id}"
 

@@ -7,7 +7,7 @@ import socket
 from labq.config import load, require
 from labq.metrics.ledger.process import observe
 from labq.queue import CORE
-from labq.tasks import backfill, notify, partitions, retention, sizes
+from labq.tasks import backfill, notify, partitions, retention, rights, sizes
 from labq.tasks.worker import serve
 
 THREADS = 8
@@ -16,6 +16,7 @@ TASKS = (
     notify.__name__,
     partitions.__name__,
     retention.__name__,
+    rights.__name__,
     sizes.__name__,
 )
 

@@ -13,7 +13,6 @@ class Sharers(StrEnum):
 
     ANONYMOUS = "all who are not logged in; others are answered anew"
     AUDIENCE = "all who are in the same groups; those in none with the anonymous; admins"
-    ALL = "everybody: it shows nothing that is hidden from anybody"
     OWNER = "nobody: the caller keeps it, labq says by 304 that it still holds"
 
 
@@ -60,9 +59,10 @@ CACHED: tuple[Rule, ...] = (
     ),
     Rule(
         "overview.lab",
-        Sharers.ALL,
+        Sharers.AUDIENCE,
         _REPORT,
-        "the figures of the whole lab, the first page that everybody opens; many queries",
+        "the figures of the whole lab, the first page that everybody opens; many queries; devices "
+        "may be hidden",
     ),
     Rule(
         "overview.jobs",

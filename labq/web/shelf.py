@@ -72,10 +72,10 @@ class Shelf:
         by the deadline; it is made all the same, for those who ask again.
         """
         rule = RULES[name]
-        if rule.sharers not in {Sharers.ALL, Sharers.AUDIENCE}:
+        if rule.sharers is not Sharers.AUDIENCE:
             message = f"{name} is no report"
             raise RuntimeError(message)
-        shared = shared_viewer(viewer) if rule.sharers is Sharers.AUDIENCE else ANONYMOUS
+        shared = shared_viewer(viewer)
 
         def make(until: Deadline | None = None) -> Value:
             with self._sessions() as session:

@@ -6,7 +6,8 @@ from flask import Response
 from pydantic import Field
 
 from labq.domain.health_checks import Denominator
-from labq.services import device_types, device_view, devices
+from labq.domain.rights import Right
+from labq.services import device_rights, device_types, device_view, devices
 from labq.services.device_types import TypeChange
 from labq.services.device_view import DeviceTypeRow
 from labq.services.paging import Page
@@ -39,30 +40,32 @@ class ChangeBody(Input):
 
 def index(call: Call, query: PageQuery) -> Page[DeviceTypeRow]:
     """List device types."""
-    return device_view.find_types(call.session, after=query.after, limit=query.limit)
+    return device_view.find_types(call.session, call.viewer, after=query.after, limit=query.limit)
 
 
 def show(call: Call, device_type: str) -> DeviceTypeRow:
     """Show a device type."""
-    return device_view.find_type(call.session, device_type)
+    return device_view.find_type(call.session, call.viewer, device_type)
 
 
 def create(call: Call, body: TypeBody) -> DeviceTypeRow:
     """Make a device type known."""
     devices.add_type(call.session, body.name, body.description)
-    return device_view.find_type(call.session, body.name)
+    return device_view.find_type(call.session, call.viewer, body.name)
 
 
 def change(call: Call, device_type: str, body: ChangeBody) -> DeviceTypeRow:
     """Change a device type."""
+    device_rights.require_type(call.session, call.viewer, device_type, Right.CHANGE)
     by = By(call.viewer.name, call.now, body.reason)
     wanted = TypeChange(**body.model_dump(exclude={"reason"}))
     device_types.change(call.session, device_type, wanted, by)
-    return device_view.find_type(call.session, device_type)
+    return device_view.find_type(call.session, call.viewer, device_type)
 
 
 def health_check(call: Call, device_type: str) -> Response:
     """Return the definition of the health check."""
+    device_rights.require_type(call.session, call.viewer, device_type, Right.VIEW)
     text = device_types.find_health_check(call.session, device_type)
     return Response(text, content_type=f"{YAML}; charset=utf-8")
 
@@ -99,7 +102,7 @@ ENDPOINTS = (
         path="/device-types/<device_type>",
         summary="Change a device type: the job that proves its devices, and how often",
         run=change,
-        level=Level.ADMIN,
+        level=Level.USER,
         body=ChangeBody,
         answer=DeviceTypeRow,
     ),

@@ -8,8 +8,9 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from labq.domain.rights import Right
 from labq.domain.states import DeviceHealth, DeviceState
-from labq.services import device_dictionary, device_view, devices, losses
+from labq.services import device_dictionary, device_rights, device_view, devices, losses
 from labq.services.device_view import DeviceFilter, DeviceRow, DeviceView
 from labq.services.devices import DeviceChange, NewDevice
 from labq.services.paging import Page
@@ -106,6 +107,7 @@ def create(call: Call, body: DeviceBody) -> DeviceView:
 
 def change(call: Call, device: str, body: ChangeBody) -> DeviceView:
     """Change a device."""
+    device_rights.require_device(call.session, call.viewer, device, Right.CHANGE)
     wanted = DeviceChange(
         template=body.template,
         host=body.host,
@@ -129,6 +131,7 @@ def release(call: Call, device: str, body: ReleaseBody) -> DeviceView:
 
 def dictionary(call: Call, device: str, query: DictionaryQuery) -> Response:
     """Return the rendered dictionary."""
+    device_rights.require_device(call.session, call.viewer, device, Right.VIEW)
     text = device_dictionary.find(
         call.session, device, query.context(), templates=call.settings.device_type_folders
     )
@@ -175,7 +178,7 @@ ENDPOINTS = (
         path="/devices/<device>",
         summary="Change a device: health (also into and out of maintenance), template, host, tags",
         run=change,
-        level=Level.ADMIN,
+        level=Level.USER,
         body=ChangeBody,
         answer=DeviceView,
     ),

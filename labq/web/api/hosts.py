@@ -46,12 +46,14 @@ class HostBody(Input):
 
 def index(call: Call, query: PageQuery) -> Page[HostRow]:
     """List hosts."""
-    return host_view.find_page(call.session, after=query.after, limit=query.limit)
+    return host_view.find_page(
+        call.session, call.viewer, after=query.after, limit=query.limit
+    )
 
 
 def show(call: Call, host: str) -> HostRow:
     """Show a host."""
-    return host_view.find(call.session, host)
+    return host_view.find(call.session, call.viewer, host)
 
 
 def change(call: Call, host: str, body: HostBody) -> HostRow:
@@ -63,7 +65,7 @@ def change(call: Call, host: str, body: HostBody) -> HostRow:
     host_config.change(call.session, host, ConfigChange(**asked))
     if body.lost_after_seconds is not None:
         hosts.set_lost_after(call.session, host, body.lost_after_seconds)
-    return host_view.find(call.session, host)
+    return host_view.find(call.session, call.viewer, host)
 
 
 ENDPOINTS = (

@@ -11,7 +11,7 @@ from labq.web.parsing import PageQuery
 
 def index(call: Call) -> tuple[Backlog, ...]:
     """Return the backlog by device type."""
-    return queue_view.find_backlog(call.session)
+    return queue_view.find_backlog(call.session, call.viewer)
 
 
 def show(call: Call, name: str, query: PageQuery) -> Page[WaitingRow]:

@@ -8,8 +8,17 @@ from flask import Response
 from pydantic import Field
 
 from labq.domain.errors import ConfigurationError, JobError
+from labq.domain.rights import Right
 from labq.domain.states import DeviceHealth
-from labq.services import counts, device_dictionary, device_view, devices, host_view, losses
+from labq.services import (
+    counts,
+    device_dictionary,
+    device_rights,
+    device_view,
+    devices,
+    host_view,
+    losses,
+)
 from labq.services.counts import Finished, Subject
 from labq.services.database import unless_slow
 from labq.services.devices import DeviceChange
@@ -37,6 +46,7 @@ def device(call: Call, name: str) -> str:
     """Show the device; its dictionary to users only, for it may name what strangers need not know."""
     found = device_view.find(call.session, call.viewer, name, now=call.now)
     dictionary, problem = "", ""
+    row = device_rights.require_device(call.session, call.viewer, name, Right.VIEW)
     if not call.viewer.is_anonymous:
         dictionary, problem = _dictionary(call, name)
     return render(
@@ -52,11 +62,14 @@ def device(call: Call, name: str) -> str:
         hosts=host_view.find_names(call.session) if call.viewer.is_admin else (),
         dictionary=dictionary,
         problem=problem,
+        rights=() if call.viewer.is_anonymous else device_rights.find_rights(call.session, row),
+        may_change=device_rights.may_change(call.session, call.viewer, row),
     )
 
 
 def set_health(call: Call, name: str, form: HealthForm) -> Response:
     """Change the device's health and show it."""
+    device_rights.require_device(call.session, call.viewer, name, Right.CHANGE)
     by = By(call.viewer.name, call.now, form.reason)
     devices.set_health(call.session, name, form.health, by)
     return Response(status=303, headers={"Location": f"/devices/{quote(name)}"})
@@ -95,7 +108,7 @@ PAGES = (
         path="/devices/<name>/health",
         run=set_health,
         method="POST",
-        level=Level.ADMIN,
+        level=Level.USER,
         form=HealthForm,
     ),
     Page(

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from labq.domain.errors import InvalidInputError, NotFoundError
 from labq.domain.health_checks import Denominator
-from labq.services import counts, device_types, device_view, job_list
+from labq.domain.rights import Right
+from labq.services import counts, device_rights, device_types, device_view, job_list
 from labq.services.counts import Finished, Subject
 from labq.services.database import unless_slow
 from labq.services.device_types import TypeChange
@@ -41,6 +42,7 @@ def device_type(call: Call, name: str) -> str:
 
 def set_check(call: Call, name: str, form: CheckForm) -> str | Response:
     """Change the health check, or say what is wrong with it."""
+    device_rights.require_type(call.session, call.viewer, name, Right.CHANGE)
     text = form.health_check.replace("\r\n", "\n")
     values = {**form.model_dump(), "health_check": text if text.strip() else ""}
     try:
@@ -54,7 +56,8 @@ def set_check(call: Call, name: str, form: CheckForm) -> str | Response:
 
 
 def _page(call: Call, name: str, problem: str = "", text: str | None = None) -> str:
-    found = device_view.find_type(call.session, name)
+    found = device_view.find_type(call.session, call.viewer, name)
+    row = device_rights.require_type(call.session, call.viewer, name, Right.VIEW)
     devices = device_view.find_page(call.session, call.viewer, DeviceFilter(device_type=name))
     return render(
         call,
@@ -65,6 +68,8 @@ def _page(call: Call, name: str, problem: str = "", text: str | None = None) -> 
         finished=unless_slow(lambda: _finished(call, name)),
         jobs=unless_slow(lambda: _latest(call, name)),
         denominators=tuple(Denominator),
+        rights=() if call.viewer.is_anonymous else device_rights.find_rights(call.session, row),
+        may_change=device_rights.may_change(call.session, call.viewer, row),
         text=_health_check(call, name) if text is None else text,
         problem=problem,
     )
@@ -97,7 +102,7 @@ PAGES = (
         path="/device-types/<name>",
         run=set_check,
         method="POST",
-        level=Level.ADMIN,
+        level=Level.USER,
         form=CheckForm,
     ),
 )

@@ -12,7 +12,7 @@ from labq.web.rendering import render
 
 def host(call: Call, name: str) -> str:
     """Show a host's jobs."""
-    found = host_view.find(call.session, name)
+    found = host_view.find(call.session, call.viewer, name)
     return render(
         call,
         "host.html",

@@ -33,7 +33,7 @@ class PresetForm(Input):
 
 def hosts(call: Call) -> str:
     """Show the hosts."""
-    found = host_view.find_page(call.session).items
+    found = host_view.find_page(call.session, call.viewer).items
     presets = (host_config.OWN, *Preset)
     return render(call, "hosts.html", hosts=found, healths=tuple(HostHealth), presets=presets)
 

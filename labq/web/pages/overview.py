@@ -26,7 +26,7 @@ MOST_FAILED = 8
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """What is the same for everybody."""
+    """What is the same for all who are in the same groups."""
 
     load: Load
     types: tuple[DeviceTypeRow, ...]
@@ -61,8 +61,8 @@ def overview(call: Call) -> str:
 def _lab(session: Session, viewer: Viewer) -> Lab:
     return Lab(
         load=system.find_load(session),
-        types=device_view.find_types(session).items,
-        hosts=host_view.find_page(session).items,
+        types=device_view.find_types(session, viewer).items,
+        hosts=host_view.find_page(session, viewer).items,
         troubled=tuple(_troubled(session, viewer)),
     )
 

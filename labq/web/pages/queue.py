@@ -22,7 +22,7 @@ class QueueQuery(Input):
 
 def queue(call: Call, query: QueueQuery) -> str:
     """Show the backlog by type, and one type's jobs."""
-    backlog = unless_slow(lambda: call.attempt(queue_view.find_backlog))
+    backlog = unless_slow(lambda: _backlog(call))
     chosen = query.type or _longest(backlog or ())
     page = unless_slow(lambda: _find(call, chosen, query.after)) if chosen else Rows(())
     return render(
@@ -34,6 +34,10 @@ def queue(call: Call, query: QueueQuery) -> str:
         first=_address(chosen) if query.after else None,
         next=_address(chosen, page.next) if page and page.next else None,
     )
+
+
+def _backlog(call: Call) -> tuple[Backlog, ...]:
+    return call.attempt(lambda session: queue_view.find_backlog(session, call.viewer))
 
 
 def _longest(backlog: tuple[Backlog, ...]) -> str:
