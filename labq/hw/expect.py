@@ -125,19 +125,28 @@ class Expect:
         self._text = b""
 
     def wait(
-        self, alternatives: Sequence[Alternative], deadline: Deadline, silence: float = math.inf
+        self,
+        alternatives: Sequence[Alternative],
+        deadline: Deadline,
+        silence: float = math.inf,
+        settle: float = 0.0,
     ) -> Found | None:
         """Return the earliest match; None when `deadline` or `silence` seconds without bytes pass.
 
-        Raises ConsoleClosedError when the stream ends first.
+        A match that reaches the end of what has arrived may be the first part of a longer one: with
+        `settle` it counts once more has arrived, or nothing for so many seconds. Raises
+        ConsoleClosedError when the stream ends first.
         """
         searched = 0
-        while (found := self._search(alternatives, searched)) is None:
-            self._text = self._text[-KEPT_BYTES:]
-            searched = len(self._text)
-            if not self._read(min(deadline, self.after(silence))):
-                return None
-        return found
+        while True:
+            hit = self._search(alternatives, searched)
+            if hit is None:
+                self._text = self._text[-KEPT_BYTES:]
+                searched = len(self._text)
+                if not self._read(min(deadline, self.after(silence))):
+                    return None
+            elif not settle or hit[1].end() < len(self._text) or not self._grows(settle, deadline):
+                return self._consume(*hit)
 
     def take(self, deadline: Deadline, silence: float = math.inf) -> bytes | None:
         """Return what is not consumed, else the next bytes, and consume it; None as `wait`."""
@@ -173,6 +182,13 @@ class Expect:
         """Return the last lines that are not consumed, for messages."""
         return last_lines(self._text)
 
+    def _grows(self, seconds: float, deadline: Deadline) -> bool:
+        """Tell whether more arrives soon; a stream that ends now says so at the next wait."""
+        try:
+            return self._read(min(deadline, self.after(seconds)))
+        except ConsoleClosedError:
+            return False
+
     def _read(self, deadline: Deadline) -> bool:
         try:
             chunk = self.console.read(deadline)
@@ -188,7 +204,9 @@ class Expect:
         self._text += self._stripper.feed(chunk.data)
         return True
 
-    def _search(self, alternatives: Sequence[Alternative], start: int) -> Found | None:
+    def _search(
+        self, alternatives: Sequence[Alternative], start: int
+    ) -> tuple[Alternative, re.Match[bytes]] | None:
         low = max(0, start - KEPT_BYTES)
         live = [one for one in alternatives if self._text.find(one.needle, low) >= 0]
         if not live or not self._text:
@@ -197,7 +215,7 @@ class Expect:
         for begin in range(start, max(len(self._text), start + 1), step):
             hit = self._first(live, max(0, begin - step), begin + step)
             if hit is not None:
-                return self._consume(*hit)
+                return hit
         return None
 
     def _first(

@@ -57,6 +57,26 @@ def test_a_minimal_boot_and_an_interactive_test_pass(runs: Runs) -> None:
     }
 
 
+def test_a_monitor_reads_what_the_device_prints_after_an_earlier_test(runs: Runs) -> None:
+    printed = "(sleep 0.5; echo BEGIN; echo 'Memory Pool - PASS'; echo 'THE END') &"
+    monitor = {
+        "name": "Z",
+        "start": "BEGIN\r",
+        "end": "THE END\r",
+        "pattern": "(?P<test_case_id>[^\r\n]+) - (?P<result>PASS)\r",
+        "fixupdict": {"PASS": "pass"},
+    }
+    ended = runs.run(
+        [
+            MINIMAL,
+            interactive({"command": printed}),
+            {"test": {"monitors": [monitor]}},
+        ]
+    )
+    assert ended.failure == ""
+    assert ended.verdicts["z/memory_pool"] == "pass"
+
+
 def test_an_inline_definition_runs_in_the_shell(runs: Runs) -> None:
     ended = runs.run(
         [
