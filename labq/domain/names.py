@@ -1,4 +1,7 @@
-"""Names of hosts: queues, streams and Redis keys begin with them, and folders are called like them."""
+"""Names of hosts: queues, streams and Redis keys begin with them, and folders are called like them.
+
+And names of templates of device files, which are names of files without their ending.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from labq.domain.errors import InvalidInputError, Problem
 
 HOST_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
+TEMPLATE_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._+-]{0,199}")
 TAKEN = ("labq", "core", "celery", "celeryev", "default", "unacked")
 """What keys and queues of the server itself begin with."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -34,3 +38,10 @@ def check_host_name(name: str) -> None:
         raise InvalidInputError(
             [Problem("host", f"{name!r} is a name that the server itself uses")]
         )
+
+
+def check_template_name(name: str) -> None:
+    """Raise InvalidInputError for a name that no template can have."""
+    if not TEMPLATE_NAME.fullmatch(name):
+        problem = Problem("template", f"{name!r} does not match {TEMPLATE_NAME.pattern}")
+        raise InvalidInputError([problem])

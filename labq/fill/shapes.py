@@ -16,6 +16,7 @@ from labq.jobdef.device import read_device, render_device
 from labq.jobdef.parse import parse_job
 from labq.jobdef.plan import build_plan
 from labq.jobdef.spec import JobSpec
+from labq.jobdef.templates import Library
 from labq.plans import dump_plan
 
 TEXTS = Path(__file__).parent / "texts"
@@ -99,7 +100,7 @@ def _plan(spec: JobSpec, family: str, arch: str) -> Plan:
         name="__device__",
         device_type="__kind__",
         context=spec.context,
-        search_path=(),
+        library=Library(),
     )
     device = read_device(dictionary, name="__device__", device_type="__kind__")
     plan = build_plan(spec, device, run=_RUN, job=_JOB, host="__host__", host_address="__address__")

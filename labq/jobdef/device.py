@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from labq.domain.errors import InvalidInputError, JobError, Problem
 from labq.domain.plan import ConsoleSpec, PowerSpec
 from labq.jobdef import device_schema, durations, source, templates
 from labq.jobdef.parse import to_json
-from labq.jobdef.templates import InvalidDeviceError
+from labq.jobdef.source import Document, describe_path
+from labq.jobdef.templates import InvalidDeviceError, Library
 
 Dictionary = Mapping[str, object]
 
@@ -20,6 +20,7 @@ METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "down
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
 
 _URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://|/dev/\S+$")
+_EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"](?:[^'"]*/)?([^'"/]+?)(?:\.(?:jinja2|yaml))*['"]""")
 NEEDS_POWER = "console_needs_power"
 """A key of a dictionary, and a tag of a connection: the serial port is there only with power."""
 
@@ -62,13 +63,21 @@ class DeviceSpec:
         return any(console.primary and console.kind == "pty" for console in self.consoles)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is wrong with a device: `errors` make it invalid, `warnings` are for who sets it up."""
+
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
 def render_device(
     text: str,
     *,
     name: str,
     device_type: str,
     context: Mapping[str, object],
-    search_path: Sequence[Path],
+    library: Library,
 ) -> dict[str, object]:
     """Return the checked device dictionary of the file `text` for a job with this context.
 
@@ -78,39 +87,49 @@ def render_device(
     _refuse_line_breaks(context)
     names = {"scheduled_device_name": name, "scheduled_device_type": device_type}
     try:
-        return _rendered(text, name, {**context, **names}, search_path)
+        return _rendered(text, name, {**context, **names}, library)
     except InvalidDeviceError as error:
-        if context and _renders(text, name, names, search_path):
+        if context and _renders(text, name, names, library):
             raise JobError(f"Invalid job data: the context spoils {error}") from error
         raise
 
 
-def _renders(
-    text: str, name: str, variables: Mapping[str, object], search_path: Sequence[Path]
-) -> bool:
+def _renders(text: str, name: str, variables: Mapping[str, object], library: Library) -> bool:
     try:
-        _rendered(text, name, variables, search_path)
+        _rendered(text, name, variables, library)
     except InvalidDeviceError:
         return False
     return True
 
 
 def _rendered(
-    text: str, name: str, variables: Mapping[str, object], search_path: Sequence[Path]
+    text: str, name: str, variables: Mapping[str, object], library: Library
 ) -> dict[str, object]:
-    rendered = templates.render(text, name=name, variables=variables, search_path=search_path)
-    return _dictionary(rendered, name)
+    rendered = templates.render(text, name=name, variables=variables, library=library)
+    document, problems = _read(rendered)
+    if document is None or problems:
+        raise InvalidDeviceError(name, _in_rendered(problems))
+    return _plain(document)
 
 
-def check_device(
-    text: str, *, name: str, device_type: str, search_path: Sequence[Path]
-) -> list[Problem]:
+def check_device(text: str, *, name: str, device_type: str, library: Library) -> Verdict:
     """Return what is wrong with a device file, rendered without any job's context."""
+    names = {"scheduled_device_name": name, "scheduled_device_type": device_type}
     try:
-        render_device(text, name=name, device_type=device_type, context={}, search_path=search_path)
+        rendered = templates.render(text, name=name, variables=names, library=library)
     except InvalidDeviceError as error:
-        return error.problems
-    return []
+        return Verdict(errors=error.problems)
+    found = check_dictionary(rendered)
+    return Verdict(errors=_in_rendered(found.errors), warnings=_in_rendered(found.warnings))
+
+
+def check_dictionary(text: str) -> Verdict:
+    """Return what is wrong with a dictionary that is rendered already."""
+    document, problems = _read(text)
+    if document is None or problems:
+        return Verdict(errors=problems)
+    found = device_schema.connection_findings(_plain(document))
+    return Verdict(warnings=[document.problem(*finding) for finding in found])
 
 
 def _refuse_line_breaks(context: Mapping[str, object]) -> None:
@@ -120,15 +139,17 @@ def _refuse_line_breaks(context: Mapping[str, object]) -> None:
                 raise JobError(f"Invalid job data: context.{key} holds a line break")
 
 
-def _dictionary(rendered: str, name: str) -> dict[str, object]:
+def _read(rendered: str) -> tuple[Document | None, list[Problem]]:
+    """Return the document and what is wrong with it."""
     try:
         document = source.read(rendered)
     except InvalidInputError as error:
-        raise InvalidDeviceError(name, _in_rendered(error.problems)) from error
+        return None, error.problems
     findings = device_schema.DEVICE(document.value, ())
-    problems = [document.problem(*finding) for finding in findings]
-    if problems or not isinstance(document.value, dict):
-        raise InvalidDeviceError(name, _in_rendered(problems))
+    return document, [document.problem(*finding) for finding in findings]
+
+
+def _plain(document: Document) -> dict[str, object]:
     dictionary = to_json(document.value)
     return dictionary if isinstance(dictionary, dict) else {}
 
@@ -140,8 +161,28 @@ def _in_rendered(problems: Sequence[Problem]) -> list[Problem]:
     ]
 
 
-def read_device(dictionary: Dictionary, *, name: str, device_type: str) -> DeviceSpec:
-    """Return the device that a checked dictionary describes."""
+def find_extended(text: str) -> str | None:
+    """Return the template that a device file extends, which is its type as a rule."""
+    found = _EXTENDS.search(text)
+    return found[1] if found else None
+
+
+def read_device(
+    dictionary: Dictionary,
+    *,
+    name: str,
+    device_type: str,
+    context: Mapping[str, object] | None = None,
+) -> DeviceSpec:
+    """Return the device that a checked dictionary describes, for a job with this context.
+
+    Raises InvalidDeviceError for consoles that no job could use.
+    """
+    findings = list(device_schema.connection_findings(dictionary))
+    if findings:
+        problems = [Problem(path=describe_path(path), message=text) for path, text in findings]
+        raise InvalidDeviceError(name, problems)
+    dictionary = _with_constants(dictionary, context or {})
     actions = _mapping(dictionary.get("actions"))
     timeouts = _mapping(dictionary.get("timeouts"))
     return DeviceSpec(
@@ -167,28 +208,27 @@ def read_device(dictionary: Dictionary, *, name: str, device_type: str) -> Devic
     )
 
 
+def _with_constants(dictionary: Dictionary, context: Mapping[str, object]) -> Dictionary:
+    """Return the dictionary with the constants that a job's context has of its own."""
+    constants = _mapping(dictionary.get("constants"))
+    own = {key: value for key, value in context.items() if key in constants}
+    return {**dictionary, "constants": {**constants, **own}} if own else dictionary
+
+
 def _consoles(dictionary: Dictionary) -> tuple[ConsoleSpec, ...]:
     commands = _mapping(dictionary.get("commands"))
-    is_powered = dictionary.get(NEEDS_POWER) is True
-    if commands.get("connect"):
-        only = _console(DEFAULT_CHANNEL, str(commands["connect"]), primary=True)
-        return (replace(only, needs_power=is_powered),)
-    connections = _mapping(commands.get("connections"))
-    if connections:
-        return tuple(
-            replace(
-                _console(
-                    channel,
-                    str(_mapping(connection).get("connect", "")),
-                    primary=len(connections) == 1 or "primary" in _tags(connection),
-                ),
-                needs_power=is_powered or NEEDS_POWER in _tags(connection),
-            )
-            for channel, connection in connections.items()
-        )
-    if is_emulated(dictionary):
-        return (ConsoleSpec(channel=DEFAULT_CHANNEL, kind="emulator"),)
-    return ()
+    connect = str(commands.get("connect") or "")
+    named = _mapping(commands.get("connections"))
+    consoles = [_console(DEFAULT_CHANNEL, connect, primary=True)] if connect else []
+    for channel, connection in named.items():
+        primary = not connect and (len(named) == 1 or "primary" in _tags(connection))
+        console = _console(channel, str(_mapping(connection).get("connect", "")), primary=primary)
+        consoles.append(replace(console, needs_power=NEEDS_POWER in _tags(connection)))
+    if not consoles and is_emulated(dictionary):
+        consoles = [ConsoleSpec(channel=DEFAULT_CHANNEL, kind="emulator")]
+    elif dictionary.get(NEEDS_POWER) is True:
+        consoles = [replace(console, needs_power=True) for console in consoles]
+    return tuple(consoles)
 
 
 def _tags(connection: object) -> tuple[str, ...]:

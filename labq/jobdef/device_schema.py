@@ -1,9 +1,12 @@
-"""What a rendered device dictionary must look like; keys that labq does not know pass."""
+"""What a rendered device dictionary must look like: as LAVA's check of devices has it, and labq's own keys.
+
+Keys that neither knows pass, as with LAVA. What methods need of a device is not asked here.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labq.jobdef.schema import (
     Finding,
@@ -23,6 +26,7 @@ from labq.jobdef.source import Path
 from labq.jobdef.submission import timeout
 
 POWER_COMMANDS = ("hard_reset", "power_on", "power_off")
+"""What a device that stays up, as it is reached by ssh, must not have."""
 _COMMANDS = (
     *POWER_COMMANDS,
     "soft_reboot",
@@ -33,26 +37,10 @@ _COMMANDS = (
 )
 
 _string = text()
-_null = one_of(None)
-_optional_mapping = either("must be a mapping", any_mapping, _null)
+_mappings = list_of(any_mapping)
+_optional_mapping = either("must be a mapping", any_mapping, one_of(None))
 _command = either("must be a command or a list of them", _string, list_of(_string))
-_connection = record({"connect": text(1)}, {"tags": list_of(_string)}, extra=True)
-_named_timeouts = mapping_of(_string, timeout)
-
-
-def _primary(value: object, path: Path) -> Iterator[Finding]:
-    connections = value.get("connections") if isinstance(value, dict) else None
-    if not isinstance(connections, dict) or len(connections) == 1:
-        return
-    tagged = [entry.get("tags") or [] for entry in connections.values() if isinstance(entry, dict)]
-    primaries = sum("primary" in tags for tags in tagged if isinstance(tags, list))
-    if primaries != 1:
-        yield (*path, "connections"), f"exactly one must have the tag 'primary', {primaries} have"
-
-
-def _one_connection(value: object, path: Path) -> Iterator[Finding]:
-    if isinstance(value, dict) and value.get("connect") and value.get("connections"):
-        yield path, "only one of connect, connections may stand here"
+_connection = record({"connect": _string}, {"tags": list_of(_string)}, extra=True)
 
 
 def _regular_expression(value: object, path: Path) -> Iterator[Finding]:
@@ -62,22 +50,17 @@ def _regular_expression(value: object, path: Path) -> Iterator[Finding]:
         yield path, f"must be a regular expression: {error}"
 
 
-_state = record({"command": text(1), "off": every(text(1), _regular_expression)}, {})
-
-_commands = every(
-    record(
-        {},
-        {
-            **dict.fromkeys(_COMMANDS, _command),
-            "connect": _string,
-            "power_state": _state,
-            "connections": mapping_of(_string, _connection),
-            "users": mapping_of(_string, record({"do": _string}, {"undo": _string}, extra=True)),
-        },
-        extra=True,
-    ),
-    _primary,
-    _one_connection,
+_commands = record(
+    {},
+    {
+        **dict.fromkeys(_COMMANDS, _command),
+        "connect": _string,
+        "connections": mapping_of(_string, _connection),
+        "must_use_connection": boolean,
+        "power_state": record({"command": text(1), "off": every(text(1), _regular_expression)}, {}),
+        "users": mapping_of(_string, record({"do": _string}, {"undo": _string}, extra=True)),
+    },
+    extra=True,
 )
 
 
@@ -98,49 +81,54 @@ def _own_power(value: object, path: Path) -> Iterator[Finding]:
             yield (*path, "commands", key), "a device with an ssh host has no power commands"
 
 
-_infos = list_of(any_mapping)
-_four_digits = text(4, 4)
 _action = record(
-    {},
-    {
-        "methods": _optional_mapping,
-        "connections": _optional_mapping,
-        "parameters": _optional_mapping,
-    },
-    extra=True,
+    {}, dict.fromkeys(("methods", "connections", "parameters"), _optional_mapping), extra=True
 )
-_delay = either("must be milliseconds", integer)
+_named_timeouts = mapping_of(_string, timeout)
+_four_digits = text(4, 4)
+_texts = list_of(_string)
 
 DEVICE = every(
     record(
-        {},
+        {"actions": record({}, dict.fromkeys(("deploy", "boot", "test"), _action), extra=True)},
         {
-            "hostname": _string,
-            "devicetype": _string,
+            **dict.fromkeys(("hostname", "devicetype", "host_address"), _string),
             "commands": _optional_commands,
-            "emulator": record(
-                {"command": list_of(_string)}, {"environment": any_mapping}, extra=True
-            ),
+            "emulator": record({"command": _texts}, {"environment": any_mapping}, extra=True),
             "exclusive": list_of(text(1)),
-            "host_address": _string,
             "console_needs_power": boolean,
-            "constants": any_mapping,
-            "character_delays": mapping_of(_string, _delay),
-            "parameters": any_mapping,
-            "actions": record({}, dict.fromkeys(("deploy", "boot", "test"), _action), extra=True),
+            **dict.fromkeys(("constants", "parameters", "environment"), any_mapping),
+            "character_delays": mapping_of(_string, integer),
             "timeouts": record(
-                {}, {"actions": _named_timeouts, "connections": _named_timeouts}, extra=True
+                {}, dict.fromkeys(("actions", "connections"), _named_timeouts), extra=True
             ),
-            "environment": any_mapping,
-            "available_architectures": any_list,
-            "flash_cmds_order": any_list,
-            "fastboot_options": list_of(_string),
-            "board_id": _string,
-            "usb_vendor_id": _four_digits,
-            "usb_product_id": _four_digits,
-            **dict.fromkeys(("device_info", "static_info", "storage_info"), _infos),
+            **dict.fromkeys(("device_info", "static_info", "storage_info"), _mappings),
+            **dict.fromkeys(("available_architectures", "flash_cmds_order"), any_list),
+            **dict.fromkeys(("adb_serial_number", "fastboot_serial_number"), _string),
+            "fastboot_options": _texts,
+            **dict.fromkeys(("fastboot_via_uboot", "fastboot_auto_detection"), boolean),
+            **dict.fromkeys(("board_id", "board_qdl_id"), _string),
+            **dict.fromkeys(("usb_vendor_id", "usb_product_id"), _four_digits),
+            "usb_sleep": integer,
+            **dict.fromkeys(("usb_filesystem_label", "usb_serial_driver"), _string),
         },
         extra=True,
     ),
     _own_power,
 )
+
+
+def connection_findings(dictionary: Mapping[str, object]) -> Iterator[Finding]:
+    """Find consoles that no job could use; LAVA's check of devices lets them pass."""
+    commands = dictionary.get("commands")
+    if not isinstance(commands, Mapping):
+        return
+    path: Path = ("commands", "connections")
+    connections = commands.get("connections")
+    if not isinstance(connections, Mapping):
+        return
+    for name, connection in connections.items():
+        yield from text(1)(connection.get("connect", ""), (*path, name, "connect"))
+    primary = [name for name, one in connections.items() if "primary" in one.get("tags", [])]
+    if len(connections) > 1 and not commands.get("connect") and len(primary) != 1:
+        yield path, f"exactly one must have the tag 'primary', {len(primary)} have"

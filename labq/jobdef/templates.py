@@ -8,26 +8,36 @@ from __future__ import annotations
 import re
 import shlex
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import yaml
-from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, Template, nodes
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    FileSystemLoader,
+    FunctionLoader,
+    PrefixLoader,
+    Template,
+    nodes,
+)
 from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 from typing_extensions import override
 
-from labq.domain.deadline import Deadline
 from labq.domain.errors import ConfigurationError, Problem
 from labq.jobdef.source import MAX_BYTES
 
 TYPES_FOLDER = Path(__file__).parent / "device_types"
 """labq's own templates; also reachable as `labq/<name>`, past a site's template of that name."""
 
+ENDING = ".jinja2"
 MAX_SECONDS = 2.0
 MAX_TURNS = 100_000
 MAX_FACTOR = 10_000
@@ -55,15 +65,24 @@ class InvalidDeviceError(ConfigurationError):
         super().__init__(f"device {name}: {text}")
 
 
-def render(
-    text: str, *, name: str, variables: Mapping[str, object], search_path: Sequence[Path]
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The templates of a site: stored ones (name without its ending, text), then folders in order.
+
+    labq's own come after them, so that a site may have a `qemu.jinja2` of its own.
+    """
+
+    folders: tuple[Path, ...] = ()
+    stored: tuple[tuple[str, str], ...] = ()
+
+
+def render(text: str, *, name: str, variables: Mapping[str, object], library: Library) -> str:
     """Return the rendered text of the device file `name`.
 
-    Templates that it extends are looked for in `search_path`, then in labq's own folder. Raises
+    Templates that it extends are looked for in `library`, then in labq's own folder. Raises
     InvalidDeviceError for a template that is wrong, unsafe, or runs too long.
     """
-    environment = _environment(tuple(search_path))
+    environment = _environment(library)
     token = _BUDGET.set(_Budget())
     try:
         template = environment.from_string(text)
@@ -79,12 +98,13 @@ class _Budget:
 
     def __init__(self) -> None:
         self.turns = MAX_TURNS
-        self.deadline = Deadline.after(MAX_SECONDS)
+        self.until = thread_time() + MAX_SECONDS
 
     def spend(self) -> None:
         self.turns -= 1
-        if self.turns < 0 or self.deadline.is_over():
-            raise SecurityError(f"more than {MAX_TURNS} loop turns and calls, or {MAX_SECONDS} s")
+        if self.turns < 0 or thread_time() > self.until:
+            message = f"more than {MAX_TURNS} loop turns and calls, or {MAX_SECONDS} s of computing"
+            raise SecurityError(message)
 
 
 _BUDGET: ContextVar[_Budget] = ContextVar("budget")
@@ -199,14 +219,19 @@ def _measured(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=8)
-def _environment(search_path: tuple[Path, ...]) -> _DeviceEnvironment:
+def _loaders(library: Library) -> Iterator[BaseLoader]:
+    stored = {f"{name}{ENDING}": text for name, text in library.stored}
+    yield FunctionLoader(lambda name: (stored[name], name, None) if name in stored else None)
+    yield from (FileSystemLoader(folder) for folder in library.folders)
     own = FileSystemLoader(TYPES_FOLDER)
-    loader = ChoiceLoader(
-        [*(FileSystemLoader(folder) for folder in search_path), own, PrefixLoader({"labq": own})]
-    )
+    yield own
+    yield PrefixLoader({"labq": own})
+
+
+@lru_cache(maxsize=8)
+def _environment(library: Library) -> _DeviceEnvironment:
     environment = _DeviceEnvironment(
-        loader=loader,
+        loader=ChoiceLoader(list(_loaders(library))),
         trim_blocks=True,
         autoescape=False,  # YAML, not HTML
     )
@@ -257,6 +282,6 @@ def _template_line(error: BaseException) -> tuple[str, int | None]:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename == "<template>":
             return "", frame.lineno
-        if frame.filename.endswith(".jinja2"):
+        if frame.filename.endswith(ENDING):
             return Path(frame.filename).name, frame.lineno
     return "", None

@@ -17,6 +17,7 @@ from labq.domain.plan import Plan
 from labq.jobdef.device import read_device, render_device
 from labq.jobdef.parse import parse_job
 from labq.jobdef.plan import build_plan
+from labq.jobdef.templates import Library
 from labq.runner.step import Outcome, run_step
 from tests.integration.bench_lab import HOST, Lab, a_lab, until
 from tests.unit.jobs import text
@@ -44,7 +45,7 @@ class Runs:
             name=name,
             device_type=template,
             context={},
-            search_path=[],
+            library=Library(),
         )
         device = read_device(dictionary, name=name, device_type=template)
         spec = parse_job(text(device_type=template, actions=actions, **job))

@@ -10,6 +10,7 @@ import yaml
 from labq.jobdef.device import DeviceSpec, read_device, render_device
 from labq.jobdef.parse import parse_job
 from labq.jobdef.spec import JobSpec
+from labq.jobdef.templates import Library
 
 DATA = Path(__file__).parent / "data"
 
@@ -50,6 +51,6 @@ def device(
     """Return a device of one of labq's own types."""
     source = f"{{% extends '{template}.jinja2' %}}\n{variables}\n"
     dictionary = render_device(
-        source, name="board-01", device_type=template, context=context or {}, search_path=[]
+        source, name="board-01", device_type=template, context=context or {}, library=Library()
     )
     return read_device(dictionary, name="board-01", device_type=template)

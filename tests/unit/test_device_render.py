@@ -11,26 +11,37 @@ from labq.domain.errors import ErrorType, JobError
 from labq.jobdef import templates
 from labq.jobdef.context import VARIABLES
 from labq.jobdef.device import check_device, render_device
-from labq.jobdef.templates import InvalidDeviceError
+from labq.jobdef.templates import InvalidDeviceError, Library
 
 TYPES = ["qemu", "qemu-uboot", "uml", "shell"]
+ACTIONS = "actions: {}"
 
 
 def render(text: str, search_path: tuple[Path, ...] = (), **context: object) -> dict[str, object]:
-    return render_device(
-        text, name="board-01", device_type="board", context=context, search_path=search_path
+    """Return what a text renders to; one that has no actions gets some."""
+    return rendered(text, Library(search_path), **context)
+
+
+def rendered(text: str, library: Library, **context: object) -> dict[str, object]:
+    found = render_device(
+        f"{text}\n{ACTIONS}" if "extends" not in text else text,
+        name="board-01",
+        device_type="board",
+        context=context,
+        library=library,
     )
+    return found if "extends" in text else {key: found[key] for key in found if key != "actions"}
 
 
 def problem(text: str) -> str:
-    (found,) = check_device(text, name="board-01", device_type="board", search_path=[])
+    (found,) = check_device(text, name="board-01", device_type="board", library=Library()).errors
     return found.describe()
 
 
 @pytest.mark.parametrize("name", TYPES)
 def test_own_types_render_without_a_context(name: str) -> None:
     text = f"{{% extends '{name}.jinja2' %}}"
-    assert check_device(text, name="board-01", device_type=name, search_path=[]) == []
+    assert not check_device(text, name="board-01", device_type=name, library=Library()).errors
     assert render(text)["hostname"] == "board-01"
 
 
@@ -47,10 +58,28 @@ def test_context_variables_reach_the_template() -> None:
 
 
 def test_templates_of_the_site_come_before_own_ones(tmp_path: Path) -> None:
-    (tmp_path / "base.jinja2").write_text("a: site\n")
+    (tmp_path / "base.jinja2").write_text(f"a: site\n{ACTIONS}")
     (tmp_path / "board.jinja2").write_text("{% extends 'base.jinja2' %}")
-    assert render("{% extends 'board.jinja2' %}", (tmp_path,)) == {"a": "site"}
+    assert render("{% extends 'board.jinja2' %}", (tmp_path,))["a"] == "site"
     assert "constants" in render("{% extends 'qemu.jinja2' %}", (tmp_path,))
+
+
+def test_stored_templates_come_before_folders_and_the_first_folder_wins(tmp_path: Path) -> None:
+    folders = tuple(tmp_path / name for name in ("lab", "lava"))
+    for folder in folders:
+        folder.mkdir()
+        for name in ("a", "b"):
+            (folder / f"{name}.jinja2").write_text(f"from: {folder.name}\n{ACTIONS}")
+    library = Library(folders=folders, stored=(("b", f"from: stored\n{ACTIONS}"),))
+    assert rendered("{% extends 'a.jinja2' %}", library)["from"] == "lab"
+    assert rendered("{% extends 'b.jinja2' %}", library)["from"] == "stored"
+    assert "constants" in rendered("{% extends 'labq/base.jinja2' %}", library)
+
+
+def test_an_error_in_a_stored_template_names_it() -> None:
+    library = Library(stored=(("kind", "a: 1\nb: {{ x.y.z }}\n"),))
+    with pytest.raises(InvalidDeviceError, match=r"kind\.jinja2 \(line 2\): 'x' is undefined"):
+        rendered("{% extends 'kind.jinja2' %}", library)
 
 
 def test_filters_for_commands_and_yaml_are_there() -> None:
@@ -198,6 +227,6 @@ def test_context_values_cannot_change_the_commands_of_own_types(name: str) -> No
 
 def test_an_environment_is_kept_for_each_search_path(tmp_path: Path) -> None:
     assert templates.TYPES_FOLDER.is_dir()
-    (tmp_path / "a.jinja2").write_text("x: 1")
-    assert render("{% extends 'a.jinja2' %}", (tmp_path,)) == {"x": 1}
+    (tmp_path / "a.jinja2").write_text(f"x: 1\n{ACTIONS}")
+    assert render("{% extends 'a.jinja2' %}", (tmp_path,))["x"] == 1
     assert "no template" in problem("{% extends 'a.jinja2' %}")

@@ -6,20 +6,27 @@ import pytest
 import yaml
 
 from labq.domain.plan import ConsoleSpec, PowerSpec
-from labq.jobdef.device import DeviceSpec, check_device, read_device, render_device
+from labq.jobdef.device import (
+    DeviceSpec,
+    check_device,
+    check_dictionary,
+    read_device,
+    render_device,
+)
+from labq.jobdef.templates import InvalidDeviceError, Library
 from tests.unit import jobs
 
 
 def device(**dictionary: object) -> DeviceSpec:
-    text = yaml.safe_dump(dictionary)
-    rendered = render_device(text, name="b", device_type="t", context={}, search_path=[])
+    text = yaml.safe_dump({"actions": {}, **dictionary})
+    rendered = render_device(text, name="b", device_type="t", context={}, library=Library())
     return read_device(rendered, name="b", device_type="t")
 
 
 def problems(**dictionary: object) -> list[str]:
-    text = yaml.safe_dump(dictionary)
-    found = check_device(text, name="b", device_type="t", search_path=[])
-    return [f"{problem.path}: {problem.message}" for problem in found]
+    text = yaml.safe_dump({"actions": {}, **dictionary})
+    found = check_device(text, name="b", device_type="t", library=Library())
+    return [f"{problem.path}: {problem.message}" for problem in (*found.errors, *found.warnings)]
 
 
 def test_an_empty_dictionary_is_a_device_that_can_do_nothing() -> None:
@@ -77,9 +84,52 @@ def test_several_connections_need_exactly_one_primary(tags: tuple[list[str], lis
     )
 
 
-def test_a_device_has_one_kind_of_connections() -> None:
-    both = {"connect": "x", "connections": {"a": {"connect": "x"}}}
-    assert "only one of connect, connections may stand here" in problems(commands=both)[0]
+def test_a_connect_command_is_primary_beside_named_connections() -> None:
+    both = {"connect": "x", "connections": {"uart1": {"connect": "y", "tags": ["primary"]}}}
+    first, second = device(commands=both).consoles
+    assert (first.channel, first.primary, first.command) == ("console", True, "x")
+    assert (second.channel, second.primary, second.command) == ("uart1", False, "y")
+
+
+def test_consoles_that_no_job_could_use_are_valid_but_make_no_device() -> None:
+    connections = {"uart0": {"connect": "x"}, "uart1": {"connect": "y"}}
+    found = check_dictionary(
+        yaml.safe_dump({"actions": {}, "commands": {"connections": connections}})
+    )
+    assert found.errors == []
+    assert [(problem.path, problem.line) for problem in found.warnings] == [
+        ("commands.connections", 3)
+    ]
+    with pytest.raises(InvalidDeviceError, match="exactly one must have the tag 'primary'"):
+        device(commands={"connections": connections})
+
+
+def test_a_dictionary_that_is_rendered_already_is_not_rendered_again() -> None:
+    assert check_dictionary("actions: {}\nnote: '{{ 1 / 0 }}'\n").errors == []
+    (problem,) = check_dictionary("a: 1\nusb_vendor_id: 12\nactions: {}\n").errors
+    assert (problem.path, problem.line) == ("usb_vendor_id", 2)
+
+
+def test_a_dictionary_without_actions_is_invalid() -> None:
+    (problem,) = check_dictionary("hostname: x\n").errors
+    assert problem.message == "needs the key 'actions'"
+
+
+@pytest.mark.parametrize("methods", ["{}", "null"])
+def test_methods_and_connections_may_be_empty(methods: str) -> None:
+    text = f"actions: {{deploy: {{methods: {methods}, connections: {methods}}}}}"
+    assert check_dictionary(text).errors == []
+
+
+def test_a_jobs_context_replaces_constants_of_the_same_name_only() -> None:
+    found = read_device(
+        {"constants": {"boot_retry": None, "failure_retry": 1}},
+        name="b",
+        device_type="t",
+        context={"boot_retry": 3, "memory": 512},
+    )
+    assert found.constants == {"boot_retry": 3, "failure_retry": 1}
+    assert found.dictionary["constants"] == found.constants
 
 
 def test_power_commands_are_one_or_a_list() -> None:
@@ -180,7 +230,7 @@ def test_the_rest_of_a_dictionary_is_read() -> None:
         ({"usb_vendor_id": 1234}, "usb_vendor_id: must be a string"),
         ({"timeouts": {"actions": {"x": 5}}}, "timeouts.actions.x: must be a mapping"),
         ({"static_info": {"a": 1}}, "static_info: must be a list"),
-        ({"character_delays": {"boot": "slow"}}, "character_delays.boot: must be milliseconds"),
+        ({"character_delays": {"boot": "slow"}}, "character_delays.boot: must be an integer"),
         ({"actions": {"boot": {"methods": ["qemu"]}}}, "actions.boot.methods: must be a mapping"),
     ],
 )

@@ -14,6 +14,7 @@ from labq.cli.device.fields import show_device
 from labq.cli.failures import Misused
 from labq.cli.output import json_option
 from labq.domain.states import DeviceHealth
+from labq.jobdef.device import find_extended
 
 EPILOG = """\b
 Examples:
@@ -37,7 +38,7 @@ def command(name: str, file: Path, device_type: str | None, **values: object) ->
     unknown.
     """
     template = device_file.read(file)
-    kind = device_type or device_file.find_type(template)
+    kind = device_type or find_extended(template)
     if kind is None:
         raise Misused(f"{file} extends no device type: say it with --type")
     body = {**values, "name": name, "device_type": kind, "template": template}

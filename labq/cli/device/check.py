@@ -12,12 +12,14 @@ from labq.cli.device import file as device_file
 from labq.cli.failures import Failed
 from labq.cli.output import json_option, show_json, wants_json
 from labq.domain.errors import Problem
-from labq.jobdef.device import check_device
+from labq.jobdef.device import Verdict, check_device, check_dictionary, find_extended
 
 EPILOG = """\b
 Examples:
   labq device check devices/*.jinja2
   LABQ_DEVICE_TYPES_PATH=my-types labq device check --json board-1.jinja2"""
+
+RENDERED = (".yaml", ".yml")
 
 
 @click.command(epilog=EPILOG)
@@ -26,28 +28,33 @@ Examples:
 def command(files: tuple[Path, ...]) -> None:
     """Check device dictionaries, one answer a file; exit 1 when one is invalid.
 
-    A file is a Jinja2 template as for `labq device add`, or a dictionary that is rendered already.
+    A file that ends in .yaml is a dictionary that is rendered already; others are Jinja2 templates
+    as for `labq device add`. What LAVA accepts is valid; a warning tells what no job could use.
     """
     results = [_show(file, _check(file)) for file in files]
     sys.exit(not all(results))
 
 
-def _check(file: Path) -> list[Problem]:
+def _check(file: Path) -> Verdict:
     try:
         text = device_file.read(file)
     except Failed as error:
-        return [Problem("", error.message)]
-    kind = device_file.find_type(text) or "unknown"
-    folders = device_file.template_folders()
-    return check_device(text, name=file.stem, device_type=kind, search_path=folders)
+        return Verdict(errors=[Problem("", error.message)])
+    if file.suffix in RENDERED:
+        return check_dictionary(text)
+    kind = find_extended(text) or "unknown"
+    return check_device(text, name=file.stem, device_type=kind, library=device_file.library())
 
 
-def _show(file: Path, problems: list[Problem]) -> bool:
+def _show(file: Path, found: Verdict) -> bool:
     if wants_json():
-        errors = [asdict(problem) for problem in problems]
-        show_json({"file": str(file), "valid": not problems, "errors": errors})
+        lists = {"errors": found.errors, "warnings": found.warnings}
+        told = {name: [asdict(item) for item in items] for name, items in lists.items()}
+        show_json({"file": str(file), "valid": not found.errors, **told})
     else:
-        click.echo(f"{file}: {'invalid' if problems else 'valid'}")
-        for problem in problems:
+        click.echo(f"{file}: {'invalid' if found.errors else 'valid'}")
+        for problem in found.errors:
             click.echo(f"  {problem.describe()}")
-    return not problems
+        for problem in found.warnings:
+            click.echo(f"  warning: {problem.describe()}")
+    return not found.errors

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 from labq import config
 from labq.cli.failures import Failed, Misused
-
-_EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"](?:[^'"]*/)?([^'"/]+?)(?:\.(?:jinja2|yaml))*['"]""")
+from labq.jobdef.templates import Library
 
 
 def read(file: Path) -> str:
@@ -24,12 +22,6 @@ def read(file: Path) -> str:
         raise Failed(f"{file} is not UTF-8: byte {error.start} is wrong") from error
 
 
-def find_type(text: str) -> str | None:
-    """Return the device type that a file extends, None when it extends none."""
-    found = _EXTENDS.search(text)
-    return found[1] if found else None
-
-
-def template_folders() -> tuple[Path, ...]:
+def library() -> Library:
     """Return where a site keeps its own type templates: LABQ_DEVICE_TYPES_PATH."""
-    return config.load().device_type_folders
+    return Library(folders=config.load().device_type_folders)
