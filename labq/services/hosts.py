@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from labq.domain import protocol
@@ -14,12 +15,24 @@ from labq.domain.names import check_host_name
 from labq.domain.states import DeviceHealth, HostHealth, HostState
 from labq.models.device import Device
 from labq.models.host import Host
+from labq.models.run import Run
 from labq.services import host_load, transitions
 from labq.services.transitions import SYSTEM, By, Work
 
 MOST_PROTOCOL = 1_000_000
 SILENT_AFTER = timedelta(seconds=30)
 """Six reports that did not come; every second one is noted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostChange:
+    """What to change of a host; None leaves as it is.
+
+    `job_limit`: how many of its devices may be busy at once, 0 for all.
+    """
+
+    description: str | None = None
+    job_limit: int | None = None
 
 
 def add(session: Session, name: str, *, address: str = "127.0.0.1", description: str = "") -> None:
@@ -42,10 +55,39 @@ def add(session: Session, name: str, *, address: str = "127.0.0.1", description:
     session.flush()
 
 
+def change(session: Session, name: str, wanted: HostChange) -> None:
+    """Change what is kept of a host, and wake the conductor; raises NotFoundError."""
+    rows = transitions.lock(session, Host, [name])
+    if not rows:
+        raise NotFoundError(f"there is no host {name!r}")
+    if wanted.description is not None:
+        rows[0].description = wanted.description
+    if wanted.job_limit is not None:
+        rows[0].job_limit = wanted.job_limit
+    session.flush()
+    transitions.tell(session, work=[Work.PAIRING])
+
+
+def remove(session: Session, name: str) -> None:
+    """Forget a host.
+
+    Raises NotFoundError, and ConflictError for one that devices hang on or jobs ran on.
+    """
+    if not transitions.lock(session, Host, [name]):
+        raise NotFoundError(f"there is no host {name!r}")
+    hanging = select(Device.id).where(or_(Device.host == name, Device.next_host == name))
+    if session.scalar(hanging.limit(1)) is not None:
+        raise ConflictError(f"devices hang on host {name}: move them first, or retire it")
+    if session.scalar(select(Run.id).where(Run.host == name).limit(1)) is not None:
+        raise ConflictError(f"jobs ran on host {name}: retire it in place of it")
+    session.execute(delete(Host).where(Host.name == name))
+
+
 def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
     """Change whether a host may be given work; what runs there goes on. Raises NotFoundError.
 
-    Devices of a host that is taken into use again are no longer known to be good.
+    Devices of a host that is taken into use again are no longer known to be good; those of one that
+    is retired are retired with it, but for bad ones.
     """
     rows = transitions.lock(session, Host, [name])
     if not rows:
@@ -54,6 +96,8 @@ def set_health(session: Session, name: str, health: HostHealth, by: By) -> None:
         transitions.set_host_health(session, rows[0], health, by)
         if health is HostHealth.ACTIVE:
             _doubt_devices(session, name, by)
+        if health is HostHealth.RETIRED:
+            _retire_devices(session, name, by)
     transitions.tell(session, work=[Work.PAIRING])
 
 
@@ -62,6 +106,14 @@ def _doubt_devices(session: Session, host: str, by: By) -> None:
     query = select(Device).where(Device.host == host, Device.health == DeviceHealth.GOOD)
     for device in session.scalars(query.order_by(Device.id).with_for_update(key_share=True)):
         transitions.set_device_health(session, device, DeviceHealth.UNKNOWN, doubt)
+
+
+def _retire_devices(session: Session, host: str, by: By) -> None:
+    retired = By(by.actor, by.at, f"host {host} was retired")
+    kept = (DeviceHealth.BAD, DeviceHealth.RETIRED)
+    query = select(Device).where(Device.host == host, Device.health.not_in(kept))
+    for device in session.scalars(query.order_by(Device.id).with_for_update(key_share=True)):
+        transitions.set_device_health(session, device, DeviceHealth.RETIRED, retired)
 
 
 def set_lost_after(session: Session, name: str, seconds: int) -> None:
