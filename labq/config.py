@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from labq.domain.errors import ConfigurationError, InvalidInputError
+from labq.domain.mail_server import MailServer, read_addresses, read_server
+from labq.domain.outbound import Rules, read_rules
 from labq.domain.presets import Preset
 from labq.domain.timeout_scale import check_scales, parse_scales
 from labq.domain.windows import parse_windows
@@ -53,6 +63,13 @@ class Settings(BaseModel):
     trusted_proxy: str = ""
     stream_port: int = 8481
     stream_url: str = ""
+    event_port: int = Field(default=5500, ge=0, le=65535)
+    event_topic: str = "org.lavasoftware"
+    event_all: bool = False
+    callback_allow: str = ""
+    smtp_url: str = ""
+    mail_from: str = ""
+    mail_admins: str = ""
     secret_key: str = ""
     former_secret_keys: str = ""
     host: str = "local"
@@ -146,6 +163,41 @@ class Settings(BaseModel):
             raise ValueError(str(error)) from error
         return text
 
+    @field_validator("smtp_url", "mail_from", "mail_admins", "callback_allow")
+    @classmethod
+    def _check_notifications(cls, text: str, info: ValidationInfo) -> str:
+        try:
+            if info.field_name == "smtp_url":
+                read_server(text)
+            elif info.field_name == "callback_allow":
+                read_rules(text)
+            else:
+                read_addresses(text)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    @property
+    def site_url(self) -> str:
+        """Return where people find this server, for links in mails."""
+        own = f"http://{self.web_host}:{self.web_port}"
+        return self.public_url.rstrip("/") or own
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Return where mail is given to be sent, None where no mail is sent."""
+        return read_server(self.smtp_url, self.mail_from)
+
+    @property
+    def admin_addresses(self) -> tuple[str, ...]:
+        """Return who is told what falls out of the lab; empty: all admins who have an address."""
+        return read_addresses(self.mail_admins)
+
+    @property
+    def callback_rules(self) -> Rules:
+        """Return where callbacks may go."""
+        return read_rules(self.callback_allow)
+
     @property
     def bench_socket(self) -> Path:
         """Return where the host's bench listens."""
@@ -155,6 +207,11 @@ class Settings(BaseModel):
     def bench_folder(self) -> Path:
         """Return the folder of the host's runs, sockets and locks."""
         return self.host_folder or self.state / "hosts" / self.host
+
+    @property
+    def stream_socket(self) -> Path:
+        """Return where the stream process takes connections from webs of the same machine."""
+        return self.state / f"stream-{socket.gethostname()}-{self.stream_port}.sock"
 
     @property
     def device_type_folders(self) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ COMMANDS = (
     Entry("remote-token", "labq.cli.remote_token", "Keep secrets for other servers."),
     Entry("user", "labq.cli.user", "Create, list, change accounts."),
     Entry("group", "labq.cli.group", "Create, list, change groups of users."),
+    Entry("mail", "labq.cli.mail", "See that the server can send mail."),
     Entry("ops", "labq.cli.ops", "See what the server spends its time on."),
     Entry("retention", "labq.cli.retention", "Say how long old data is kept; remove it."),
     Entry("archive", "labq.cli.archive", "Look at jobs in the archive, bring them back."),

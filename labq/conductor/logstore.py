@@ -22,13 +22,14 @@ from labq.conductor.entries import shown
 from labq.conductor.lead import Lead, is_outage
 from labq.conductor.link import StreamEntries, mend, read_streams, send_orders
 from labq.conductor.patience import Patience
+from labq.conductor.said import take_said
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InvalidInputError
 from labq.domain.events import LogChunk
 from labq.domain.orders import StoredOrder
 from labq.domain.verdicts import Level
 from labq.models.host import Host
-from labq.services import logs, refusals
+from labq.services import logs, refusals, transitions
 from labq.services.leader import LostLeadershipError
 from labq.services.logs import Stored
 from labq.services.refusals import Refused
@@ -49,12 +50,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Batch:
-    """What becomes of the chunks of one turn: how far logs grew, are confirmed, what is refused."""
+    """What becomes of the chunks of one turn: how far logs grew, are confirmed, what is refused.
+
+    `said` is what tests of runs said to those who follow events.
+    """
 
     known: dict[int, Stored]
     grown: dict[int, Stored] = field(default_factory=dict)
     confirmed: dict[int, int] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    said: list[tuple[int, str]] = field(default_factory=list)
 
     def find(self, run: int) -> Stored | None:
         """Return what is stored of a run of this host, None for others."""
@@ -169,7 +174,7 @@ class LogStore:
         batch = _Batch(self._lookup(host, {chunk.run for chunk in chunks}), refused=refused)
         for chunk in chunks:
             self._store_chunk(host, batch, chunk)
-        self._commit(batch.grown)
+        self._commit(batch.grown, batch.said)
         self._note(host, batch.refused)
         return batch
 
@@ -188,7 +193,7 @@ class LogStore:
         if length > self._most_bytes:
             # Full: the host may forget what follows, and is asked for nothing.
             length = max(chunk.offset + len(data), batch.confirmed.get(chunk.run, 0))
-        elif after := self._append(before, chunk, data):
+        elif after := self._append(before, chunk, data, batch.said):
             batch.grown[chunk.run], length = after, after.length
         batch.confirmed[chunk.run] = length
 
@@ -225,11 +230,15 @@ class LogStore:
             self._known.popitem(last=False)
         return {run: stored for run, stored in found.items() if stored.host == host}
 
-    def _append(self, before: Stored, chunk: LogChunk, data: bytes) -> Stored | None:
+    def _append(
+        self, before: Stored, chunk: LogChunk, data: bytes, said: list[tuple[int, str]]
+    ) -> Stored | None:
         """Write what of a chunk is new; None when that is nothing, or there is a gap before it."""
         fresh = data[before.length - chunk.offset :] if chunk.offset <= before.length else b""
         if not fresh:
             return None
+        fresh, told = take_said(fresh)
+        said += [(chunk.run, text) for text in told]
         room = self._most_bytes - before.length
         if len(fresh) > room:
             fresh = _ended(fresh, room, self._most_bytes)
@@ -241,7 +250,7 @@ class LogStore:
         self._writers[run] = writer
         return writer
 
-    def _commit(self, grown: dict[int, Stored]) -> None:
+    def _commit(self, grown: dict[int, Stored], said: list[tuple[int, str]]) -> None:
         """Sync, then store the lengths; what is not confirmed is sent again by its host."""
         if not grown:
             return
@@ -249,6 +258,7 @@ class LogStore:
             self._writers[run].sync()
         with self._lead.transaction("log") as session:
             logs.extend(session, grown)
+            transitions.tell_said(session, said, datetime.now(UTC))
         self._known.update(grown)
         while len(self._writers) > MOST_OPEN:
             self._writers.popitem(last=False)[1].close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import cast
 import redis
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 from sqlalchemy.orm import Session
 
 from labq import queue
@@ -71,9 +72,11 @@ class Scheduler:
         *,
         timeout_scales: Scales | None = None,
         secret_key: str = "",
+        tell_admins: Callable[[Session, datetime], None] | None = None,
     ) -> None:
         self._lead = lead
         self._lost_after = lost_after
+        self._tell_admins = tell_admins
         self._client = client
         self._planner = Planner(templates, timeout_scales or {}, secret_key)
         self._random = SystemRandom()
@@ -88,6 +91,7 @@ class Scheduler:
             while not self._lead.stop.is_set():
                 self.work(frozenset(Work))
                 self._time_out()
+                self._tell()
                 self._fold()
                 self._retain()
                 self._measure()
@@ -197,6 +201,12 @@ class Scheduler:
                 lost_after=self._lost_after,
                 listening_seconds=self._lead.listening_seconds,
             )
+
+    def _tell(self) -> None:
+        """Have admins told what fell out of the lab, where this server sends mail."""
+        if self._tell_admins is not None:
+            with self._lead.transaction("alarms") as session:
+                self._tell_admins(session, _now())
 
     def _fold(self) -> None:
         """Add what moves of jobs left behind to the counts; a crash leaves it to be done again."""

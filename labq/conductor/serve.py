@@ -11,7 +11,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import TypeVar
 
@@ -33,7 +33,7 @@ from labq.conductor.scheduler import Scheduler
 from labq.conductor.uplink import Uplink
 from labq.config import Settings, load, require
 from labq.metrics.ledger.process import observe
-from labq.services import leader
+from labq.services import alarms, leader
 from labq.services.database import Role, make_engine, session_factory
 from labq.services.leader import LostLeadershipError, Term
 from labq.services.silence import LOOP, Watch
@@ -143,9 +143,29 @@ def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
     key = settings.secret_key
 
     def schedule() -> None:
-        Scheduler(lead, client, folders, lost_after, timeout_scales=scales, secret_key=key).run()
+        Scheduler(
+            lead,
+            client,
+            folders,
+            lost_after,
+            timeout_scales=scales,
+            secret_key=key,
+            tell_admins=_alarm_bell(settings),
+        ).run()
 
     lead.repeat("scheduler", schedule)
+
+
+def _alarm_bell(settings: Settings) -> Callable[[Session, datetime], None] | None:
+    """Return what tells admins by mail what fell out, None where no mail is sent."""
+    if settings.mail_server is None:
+        return None
+    to, base = settings.admin_addresses, settings.site_url
+
+    def ring(session: Session, now: datetime) -> None:
+        alarms.send_due(session, now, to, base)
+
+    return ring
 
 
 def _read_up(lead: Lead, client: redis.Redis, _settings: Settings) -> None:

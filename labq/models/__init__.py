@@ -4,7 +4,7 @@ from labq.models.artifact import Artifact
 from labq.models.audience import Audience, AudienceSubmitter
 from labq.models.base import Base
 from labq.models.control import Audit, Compatibility, Leader, Refusal, RejectedEvent
-from labq.models.delivery import Delivery
+from labq.models.delivery import Alarm, Delivery
 from labq.models.device import Device, DeviceType, Reservation
 from labq.models.device_type import DeviceTemplate, DeviceTypeAlias
 from labq.models.enrolment import Enrolment
@@ -73,6 +73,7 @@ TABLES: tuple[type[Base], ...] = (
     TestSuite,
     TestCase,
     Delivery,
+    Alarm,
     QueueLength,
     JobCount,
     DayCount,

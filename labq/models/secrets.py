@@ -37,6 +37,7 @@ Columns = Mapping[str, Treatment | Replaced]
 NAMED: Columns = {"name": KEPT}
 
 SECRETS: Mapping[str, Treatment | Columns] = {
+    "alarm": dict.fromkeys(("subject", "name", "text"), KEPT),
     "archive_bundle": {"name": KEPT, "sha256": KEPT},
     "archived_job": {"name": KEPT, "device_type": KEPT},
     # Consoles are among artifacts as they were, with what the log masks.

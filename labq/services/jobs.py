@@ -113,6 +113,7 @@ def submit(
     )
     job_labels.store(session, job, metadata)
     tally.job_submitted(session, job)
+    transitions.tell_of_job(session, job, now)
     transitions.tell(session, jobs=[job.id], work=[Work.PAIRING])
     return job.id
 

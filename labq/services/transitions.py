@@ -29,12 +29,13 @@ from labq.domain.states import (
 )
 from labq.models.base import Base, table_of
 from labq.models.control import Audit
-from labq.models.delivery import Delivery
+from labq.models.delivery import Alarm, Delivery
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.job import Job
 from labq.models.run import Run, Step
-from labq.services import tally
+from labq.services import falls, occurrences, tally
+from labq.services.occurrences import EVENT_CHANNEL, Occurrence, Topic
 
 SYSTEM = "labq"
 WORK_CHANNEL = "labq_work"
@@ -43,7 +44,7 @@ LOG_CHANNEL = "labq_log"
 CHANGE_CHANNEL = "labq_change"
 """Tells of a change that neither JOB_CHANNEL nor WORK_CHANNEL told of."""
 PENDING_AUDIT = "audit rows to write at the commit"
-TOLD = "a notification of this transaction was sent"
+PENDING_TOLD = "notifications to send at the commit"
 
 
 class Work(StrEnum):
@@ -52,6 +53,7 @@ class Work(StrEnum):
     PAIRING = "pairing"
     SENDING = "sending"
     DELIVERING = "delivering"
+    CANCELING = "canceling"
 
 
 _ANY_DEVICE_HEALTH = frozenset(DeviceHealth)
@@ -141,6 +143,7 @@ def move_job(session: Session, job: Job, to: JobState, by: By) -> None:
     if to is JobState.RUNNING:
         job.started_at = by.at
     tally.job_moved(session, job, before)
+    tell_of_job(session, job, by.at)
 
 
 def finish_job(
@@ -157,6 +160,7 @@ def finish_job(
     if failure:
         job.error_type, job.error_message = failure.type, failure.message
     tally.job_moved(session, job, before)
+    tell_of_job(session, job, by.at)
 
 
 def move_run(session: Session, run: Run, to: RunState, by: By) -> None:
@@ -182,6 +186,7 @@ def move_device(session: Session, device: Device, to: DeviceState, by: By) -> No
     device.state = to
     if to is DeviceState.IDLE and device.next_host:
         device.host, device.next_host = device.next_host, None
+    _tell_of_device(session, device, by.at)
 
 
 def set_device_health(session: Session, device: Device, to: DeviceHealth, by: By) -> None:
@@ -189,18 +194,21 @@ def set_device_health(session: Session, device: Device, to: DeviceHealth, by: By
     _move(session, ("device", device.name), DEVICE_HEALTH_MOVES, (device.health, to), by=by)
     device.health = to
     device.health_reason = by.reason
+    _tell_of_device(session, device, by.at)
 
 
 def move_host(session: Session, host: Host, to: HostState, by: By) -> None:
     """Note that a host is there, or is silent."""
     _move(session, ("host", host.name), HOST_MOVES, (host.state, to), by=by)
     host.state = to
+    _tell_of_host(session, host, by.at)
 
 
 def set_host_health(session: Session, host: Host, to: HostHealth, by: By) -> None:
     """Change whether a host may be given work."""
     _move(session, ("host", host.name), HOST_HEALTH_MOVES, (host.health, to), by=by)
     host.health = to
+    _tell_of_host(session, host, by.at)
 
 
 def move_delivery(session: Session, delivery: Delivery, to: DeliveryState, by: By) -> None:
@@ -219,21 +227,55 @@ def tell(session: Session, *, jobs: Iterable[int] = (), work: Iterable[Work] = (
 
 
 def tell_all(session: Session, messages: Sequence[tuple[str, str]]) -> None:
-    """Send (channel, payload) pairs at the commit, all in one statement."""
-    if messages:
-        session.info[TOLD] = True
-        channels, payloads = zip(*messages, strict=True)
-        session.execute(_NOTIFY, {"channels": list(channels), "payloads": list(payloads)})
+    """Send (channel, payload) pairs at the commit, all of a transaction in one statement."""
+    session.info.setdefault(PENDING_TOLD, []).extend(messages)
 
 
 def tell_change(session: Session) -> None:
     """Say, at the commit, that something is not as it was, to those who keep what they computed."""
-    if not session.info.get(TOLD):
-        session.info[TOLD] = True
-        session.execute(_NOTIFY_CHANGE)
+    told = session.info.setdefault(PENDING_TOLD, [])
+    if all(channel == EVENT_CHANNEL for channel, _ in told):
+        told.append((CHANGE_CHANNEL, ""))
 
 
-_NOTIFY_CHANGE = text(f"SELECT pg_notify('{CHANGE_CHANNEL}', '')")
+def tell_of_job(session: Session, job: Job, at: datetime) -> None:
+    """Tell, at the commit, those who follow events of a job's new state."""
+    outcome = job.outcome.value if job.outcome else ""
+    one = Occurrence(
+        topic=Topic.JOB, at=at, subject=str(job.id), state=job.state.value, health=outcome
+    )
+    tell_all(session, [(EVENT_CHANNEL, occurrences.dump(one))])
+
+
+def tell_said(session: Session, said: Iterable[tuple[int, str]], at: datetime) -> None:
+    """Tell, at the commit, those who follow events what tests of runs said, as (run, text)."""
+    happened = (Occurrence(topic=Topic.TEST, at=at, run=run, text=text) for run, text in said)
+    tell_all(session, [(EVENT_CHANNEL, occurrences.dump(one)) for one in happened])
+
+
+def _tell_of_device(session: Session, device: Device, at: datetime) -> None:
+    one = Occurrence(
+        topic=Topic.DEVICE,
+        at=at,
+        subject=device.name,
+        state=device.state.value,
+        health=device.health.value,
+        run=None if device.state is DeviceState.IDLE else device.run_id,
+    )
+    tell_all(session, [(EVENT_CHANNEL, occurrences.dump(one))])
+
+
+def _tell_of_host(session: Session, host: Host, at: datetime) -> None:
+    one = Occurrence(
+        topic=Topic.HOST,
+        at=at,
+        subject=host.name,
+        state=host.state.value,
+        health=host.health.value,
+    )
+    tell_all(session, [(EVENT_CHANNEL, occurrences.dump(one))])
+
+
 _NOTIFY = text(
     "SELECT count(pg_notify(channel, payload))"
     " FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS told(channel, payload)"
@@ -265,18 +307,23 @@ def _move(
 
 
 def _write_audit(session: Session) -> None:
-    """Write the audit rows of a transaction in one statement, just before it commits."""
+    """Write the audit rows of a transaction in one statement, and tell, just before it commits."""
     rows = session.info.pop(PENDING_AUDIT, None)
     if rows:
         session.execute(insert(table_of(Audit)), rows)
+        if fallen := falls.of_audit(rows, SYSTEM):
+            session.execute(insert(table_of(Alarm)), fallen)
         tell_change(session)
-    session.info.pop(TOLD, None)
+    told = session.info.pop(PENDING_TOLD, None)
+    if told:
+        channels, payloads = zip(*told, strict=True)
+        session.execute(_NOTIFY, {"channels": list(channels), "payloads": list(payloads)})
 
 
 def _drop_audit(session: Session, *_rolled_back: object) -> None:
     """Forget the audit rows of moves that were not made."""
     session.info.pop(PENDING_AUDIT, None)
-    session.info.pop(TOLD, None)
+    session.info.pop(PENDING_TOLD, None)
 
 
 event.listen(Session, "before_commit", _write_audit)

@@ -1,4 +1,4 @@
-"""The aiohttp application: `/jobs/{job}/log` and `/events`, let in by tickets of the web process."""
+"""The aiohttp application: `/jobs/{job}/log` and `/events`, let in by tickets of web, and `/ws/`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from labq.blobs import Logs
 from labq.config import Settings
 from labq.domain.errors import LabqError, NotFoundError, UnauthenticatedError
-from labq.services import logins, tickets
+from labq.services import lab_events, logins, occurrences, tickets
 from labq.services.database import session_factory
 from labq.services.job_events import Told, find_events
 from labq.services.job_log import LogState, find_any_log_state
+from labq.services.lab_events import LabEvent
+from labq.services.occurrences import EVENT_CHANNEL, Occurrence
 from labq.services.tickets import Ticket
 from labq.services.transitions import JOB_CHANNEL, LOG_CHANNEL
 from labq.services.upgrades import CHANNEL as SYSTEM_CHANNEL
@@ -27,7 +29,9 @@ from labq.services.visibility import ANONYMOUS, Viewer
 from labq.stream.feeds import Feeds, LogFeed
 from labq.stream.hub import Follower, Hub
 from labq.stream.listener import Listener
+from labq.stream.publisher import Publisher
 from labq.stream.sse import Reader, event
+from labq.stream.websocket import Sockets
 
 _LOG = logging.getLogger(__name__)
 _NET_SECONDS = 10.0
@@ -46,7 +50,9 @@ class Streams:
         self._engine = engine
         self._sessions = session_factory(engine)
         self._feeds = Feeds(Logs(settings.blobs), self._find_state)
-        self._hub = Hub(self._find_events)
+        self._hub = Hub(self._find_events, self._find_happened, settings.event_topic)
+        self.sockets = Sockets(self._sessions, self._hub)
+        self._publisher = _publisher(settings)
 
     async def log(self, request: web.Request) -> web.StreamResponse:
         """Send a log's lines from an offset on, then `end`."""
@@ -65,7 +71,7 @@ class Streams:
         return reader.response
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Send changes of jobs; after an hour the reader comes back with a new ticket."""
+        """Send what happens; after an hour the reader comes back with a new ticket."""
         ticket = self._redeem(request, tickets.EVENTS)
         viewer = await asyncio.to_thread(self._viewer, ticket)
         follower = self._hub.join(viewer)
@@ -83,11 +89,14 @@ class Streams:
         """Listen, and look at everything followed now and then, while the application runs."""
         listener = Listener(
             self._engine,
-            (LOG_CHANNEL, JOB_CHANNEL, SYSTEM_CHANNEL),
+            (LOG_CHANNEL, JOB_CHANNEL, SYSTEM_CHANNEL, EVENT_CHANNEL),
             on_notify=self._on_notify,
             on_connect=self._on_connect,
         )
         tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._net())]
+        if self._publisher is not None:
+            self._hub.add(self._publisher)
+            tasks.append(asyncio.create_task(self._publisher.run()))
         yield
         for task in tasks:
             task.cancel()
@@ -109,6 +118,10 @@ class Streams:
             self._feeds.log_grew(payload)
         elif channel == SYSTEM_CHANNEL:
             self._hub.tell_system()
+        elif channel == EVENT_CHANNEL:
+            happened = occurrences.load(payload)
+            if happened is not None:
+                self._hub.happened(happened)
         elif payload.isdigit():
             self._feeds.job_changed(int(payload))
             self._hub.job_changed(int(payload))
@@ -130,6 +143,13 @@ class Streams:
 
         return await asyncio.to_thread(find)
 
+    async def _find_happened(self, happened: list[Occurrence]) -> list[LabEvent]:
+        def find() -> list[LabEvent]:
+            with self._sessions() as session:
+                return lab_events.find(session, happened)
+
+        return await asyncio.to_thread(find)
+
     def _viewer(self, ticket: Ticket) -> Viewer:
         if ticket.user_id is None:
             return ANONYMOUS
@@ -144,7 +164,17 @@ def make_app(settings: Settings, engine: Engine) -> web.Application:
     app.cleanup_ctx.append(streams.follow_database)
     app.router.add_get(r"/jobs/{job:\d{1,18}}/log", streams.log)
     app.router.add_get("/events", streams.events)
+    for path in ("/ws/", "/ws"):
+        app.router.add_get(path, streams.sockets.serve)
     return app
+
+
+def _publisher(settings: Settings) -> Publisher | None:
+    """Return what publishes events; to whom, ZMQ does not know, so they are the public ones."""
+    if not settings.event_port:
+        return None
+    viewer = Viewer(is_admin=True) if settings.event_all else ANONYMOUS
+    return Publisher(settings.web_host, settings.event_port, viewer)
 
 
 async def _send_log(reader: Reader, feed: LogFeed, offset: int) -> None:
@@ -175,9 +205,9 @@ async def _send_events(reader: Reader, follower: Follower) -> None:
     await reader.write(event("ready", b"{}"))
     over = asyncio.get_running_loop().time() + _LONGEST_EVENTS_SECONDS
     while asyncio.get_running_loop().time() < over:
-        await reader.write_until(follower.changed)
-        await reader.write(follower.take())
-        if follower.is_behind:
+        await reader.write_until(follower.waiting.changed)
+        await reader.write(b"".join(follower.waiting.take()))
+        if follower.waiting.is_behind:
             await reader.let_go()
             return
 

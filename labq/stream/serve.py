@@ -15,6 +15,7 @@ from labq.metrics.ledger.process import observe
 from labq.services.database import Role, make_engine
 from labq.services.silence import REQUEST, Watch
 from labq.stream.app import make_app
+from labq.stream.handed_over import Taker
 
 _LOG = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 1.0
@@ -46,11 +47,16 @@ async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    taker = Taker(settings.stream_socket, runner.server) if runner.server else None
     try:
         await _listen(runner, settings)
+        if taker is not None:
+            taker.open()
         _LOG.info("streams on %s:%d", settings.web_host, settings.stream_port)
         await stopped.wait()
     finally:
+        if taker is not None:
+            taker.close()
         await runner.cleanup()
         engine.dispose()
 

@@ -15,11 +15,15 @@ ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - wha
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where web and stream listen, and where they are reached from this machine."""
+    """Where web and stream listen, and where they are reached from this machine.
+
+    `event_port` is where events are published, 0 for nowhere.
+    """
 
     host: str
     port: int
     stream_port: int
+    event_port: int = 0
 
     @property
     def url(self) -> str:
@@ -41,8 +45,9 @@ def local_url(settings: Settings) -> str:
 def choose(settings: Settings, port: int | None) -> Address:
     """Return the address to use: of the settings, but web at `port` (0: any) when it is given.
 
-    With `port` and no LABQ_STREAM_PORT, stream takes any free port. Raises InfrastructureError when
-    a port is taken.
+    With `port` and no LABQ_STREAM_PORT, stream takes any free port. Events are published at a free
+    one where that of the settings is taken, but at that alone if LABQ_EVENT_PORT names it.
+    Raises InfrastructureError when a port is taken.
     """
     host = settings.web_host
     wanted = settings.web_port if port is None else port
@@ -51,7 +56,23 @@ def choose(settings: Settings, port: int | None) -> Address:
     stream = claim(
         host, settings.stream_port if told else 0, "choose another one by LABQ_STREAM_PORT"
     )
-    return Address(ANY.get(host, host), web, stream)
+    events = _choose_event_port(settings, is_default=port is None)
+    return Address(ANY.get(host, host), web, stream, events)
+
+
+def _choose_event_port(settings: Settings, *, is_default: bool) -> int:
+    """Return where to publish events; a server beside another one takes what is free."""
+    host, wanted = settings.web_host, settings.event_port
+    if wanted == 0:
+        return 0
+    if "LABQ_EVENT_PORT" in os.environ:
+        return claim(host, wanted, "choose another one by LABQ_EVENT_PORT, or 0 for none")
+    if is_default:
+        try:
+            return claim(host, wanted, "")
+        except InfrastructureError:
+            pass
+    return claim(host, 0, "")
 
 
 def split(text: str, port: int) -> tuple[str, int]:

@@ -117,6 +117,7 @@ def _agree(state: State, settings: Settings, options: Options, at: Address) -> N
         "LABQ_STATE": str(state.folder),
         "LABQ_WEB_PORT": str(at.port),
         "LABQ_STREAM_PORT": str(at.stream_port),
+        "LABQ_EVENT_PORT": str(at.event_port),
         "LABQ_SHARE_PORT": str(options.webs > 1),
         "LABQ_SECRET_KEY": settings.secret_key or state.secret_key(),
         "LABQ_FILE_FOLDERS": virtual.file_folders(settings.file_folders, cache),

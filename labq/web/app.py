@@ -14,7 +14,7 @@ from labq.services.paging import LARGEST_ID
 from labq.services.parts import Parts, tell, tell_moves
 from labq.services.pools import Pools, shared
 from labq.services.visibility import ANONYMOUS
-from labq.web import csrf, headers, limits, observing, tags
+from labq.web import csrf, headers, limits, observing, sockets, tags
 from labq.web.api import ENDPOINTS
 from labq.web.cache import Epoch
 from labq.web.dispatch import Dispatcher
@@ -82,6 +82,7 @@ def _register_routes(app: Flask, dispatcher: Dispatcher) -> None:
             page.path, endpoint=page.name, view_func=dispatcher.page(page), methods=[page.method]
         )
     register_docs(app, API_PREFIX, ENDPOINTS)
+    sockets.register(app)
 
 
 def _register_hooks(app: Flask, settings: Settings, parts: Parts) -> None:

@@ -19,7 +19,7 @@ from labq.services.database import Role
 from labq.services.pools import open_pools
 from labq.services.replica import NAME
 from labq.services.silence import REQUEST, Watch, Watches
-from labq.web import observing
+from labq.web import observing, sockets
 from labq.web.app import create_app
 from labq.web.cache import Epoch
 from labq.web.epochs import Ear
@@ -42,6 +42,7 @@ def main() -> None:
     Ear(pools.api, epoch, rights).start()
     app = create_app(settings, pools, epoch, rights)
     server = _listen(app, settings)
+    server.channel_class = sockets.channel_class(settings.stream_socket)
     signal.signal(signal.SIGTERM, _stop)
     _LOG.info("web on %s:%d", settings.web_host, settings.web_port)
     with observing.at_work(app):

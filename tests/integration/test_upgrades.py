@@ -26,6 +26,8 @@ from labq.models.upgrade import Backfill
 from labq.services import health_checks, upgrades
 from labq.services.backfills import Progress
 from labq.services.job_events import Told
+from labq.services.lab_events import LabEvent
+from labq.services.occurrences import Occurrence
 from labq.services.parts import State, tell_moves
 from labq.services.transitions import Work
 from labq.services.upgrades import Announcement
@@ -142,12 +144,15 @@ def test_followers_of_events_are_told_when_an_upgrade_begins_and_ends() -> None:
         async def find(_jobs: list[int]) -> list[Told]:
             return []
 
-        hub = Hub(find)
+        async def nothing(_happened: list[Occurrence]) -> list[LabEvent]:
+            return []
+
+        hub = Hub(find, nothing, "org")
         follower = hub.join(ANONYMOUS)
         hub.tell_system()
         async with asyncio.timeout(10):
-            await follower.changed.wait()
-        return follower.take()
+            await follower.waiting.changed.wait()
+        return b"".join(follower.waiting.take())
 
     assert asyncio.run(scene()).startswith(b"event: system\n")
 

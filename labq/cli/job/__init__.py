@@ -14,6 +14,7 @@ COMMANDS = (
     Entry("show", "labq.cli.job.show", "Show a job: state, steps, timings, results."),
     Entry("log", "labq.cli.job.log", "Print a job's log; follow it."),
     Entry("artifacts", "labq.cli.job.artifacts", "List the files that a job left; download them."),
+    Entry("deliveries", "labq.cli.job.deliveries", "List a job's callbacks and mails."),
     Entry("wait", "labq.cli.job.wait", "Wait for the end of jobs."),
     Entry("cancel", "labq.cli.job.cancel", "Cancel jobs."),
     Entry("pin", "labq.cli.job.pin", "Keep a job for ever."),
