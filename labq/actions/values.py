@@ -71,21 +71,19 @@ def _not_empty(value: str) -> str:
 NonEmpty = Annotated[Text, AfterValidator(_not_empty)]
 
 
-def matching(pattern: str, message: str) -> AfterValidator:
-    """Accept texts that `pattern` matches from their start."""
-    expression = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if not expression.match(value):
-            raise refused("{value} " + message, value=repr(value[:80]))
-        return value
-
-    return AfterValidator(check)
+_NAME = re.compile(r"[-_a-zA-Z0-9.]+")
 
 
-Name = Annotated[
-    Text, matching(r"[-_a-zA-Z0-9.]+$", "may have letters, digits, '-', '_' and '.' only")
-]
+def _name(value: str, info: ValidationInfo) -> str:
+    # The end of a pattern is for LAVA also in front of a last line break.
+    judged = value if is_run(info) else value.removesuffix("\n")
+    if not _NAME.fullmatch(judged):
+        text = "{value} may have letters, digits, '-', '_' and '.' only"
+        raise refused(text, value=repr(value[:80]))
+    return value
+
+
+Name = Annotated[Text, AfterValidator(_name)]
 """The name of a definition, monitor or script, which becomes a part of paths and URLs."""
 
 

@@ -30,11 +30,11 @@ from labq.jobdef.source import Path
 
 PRIORITIES = {"low": 0, "medium": 50, "high": 100}
 UNITS = ("days", "hours", "minutes", "seconds")
-TFTP_FILES = ("kernel", "ramdisk", "nbdroot", "initrd", "nfsrootfs", "dtb", "modules", "tee")
 TEST_KINDS = ("definitions", "monitors", "interactive", "services")
 _string = text()
 _name = text(1, 200)
-_item_name = text(pattern=r"[-_a-zA-Z0-9.]+")
+_not_empty = text(1)
+_item_name = text(pattern=r"[-_a-zA-Z0-9]+\n?")
 _scalar_key = either("a key must be a string or an integer", _string, integer)
 
 timeout = every(record({}, {**dict.fromkeys(UNITS, integer), "skip": boolean}), exclusive(UNITS))
@@ -64,7 +64,6 @@ def _context_key(value: object, path: Path) -> Iterator[Finding]:
 
 
 context = mapping_of(_context_key, _context_value)
-_tags = list_of(_string)
 
 
 def _visibility(value: object, path: Path) -> Iterator[Finding]:
@@ -84,7 +83,6 @@ _callback = record(
     {
         "method": one_of("GET", "POST"),
         "token": _string,
-        "header": _string,
         "dataset": one_of("minimal", "logs", "results", "all"),
         "content-type": one_of("json", "urlencoded"),
     },
@@ -132,14 +130,7 @@ _notify = every(
 )
 
 
-def _tftp_files(value: object, path: Path) -> Iterator[Finding]:
-    if isinstance(value, dict) and value.get("to") == "tftp":
-        check = record({}, dict.fromkeys(TFTP_FILES, _file), extra=True)
-        yield from check(value, path)
-
-
-_file = record({"url": _string}, {}, extra=True)
-_deploy = every(record({"to": _string}, {"timeout": timeout}, extra=True), _tftp_files)
+_deploy = record({"to": _string}, {"timeout": timeout}, extra=True)
 _auto_login = record(
     {"login_prompt": _string, "username": _string},
     {"password_prompt": _string, "password": _string, "login_commands": any_list},
@@ -158,22 +149,19 @@ _boot = record(
 )
 
 
-def _unpinned(value: object, path: Path) -> Iterator[Finding]:
-    if isinstance(value, dict) and "revision" in value and value.get("shallow") is True:
-        yield (*path, "shallow"), "a shallow clone cannot have a 'revision'"
+_inline = record({}, dict.fromkeys(("metadata", "install", "run", "parse"), any_mapping))
 
 
-_definition_keys = record(
-    {
-        "repository": either("must be a mapping or a string", any_mapping, _string),
-        "from": _string,
-        "name": _string,
-        "path": _string,
-    },
+def _repository(value: object, path: Path) -> Iterator[Finding]:
+    yield from (_inline if isinstance(value, dict) else _url)(value, path)
+
+
+_url = either("must be a mapping or a string", _string)
+_definition = record(
+    {"repository": _repository, "from": _string, "name": _string, "path": _string},
     {"parameters": any_mapping, "timeout": timeout},
     extra=True,
 )
-_definition = every(_definition_keys, _unpinned)
 _monitor = record(
     {"name": _item_name, "start": _string, "end": _string, "pattern": _string},
     {"fixupdict": any_mapping, "expected": list_of(_string)},
@@ -195,14 +183,19 @@ _script_item = record(
     },
 )
 _interactive = record(
-    {"name": _item_name, "prompts": any_list, "script": list_of(_script_item)},
-    {"echo": one_of("discard"), "expected": list_of(_string)},
+    {"name": _item_name, "prompts": list_of(_not_empty), "script": list_of(_script_item)},
+    {"echo": one_of("discard"), "expected": list_of(_not_empty)},
+)
+_service = record(
+    dict.fromkeys(("name", "from", "repository", "path"), _string),
+    {"service": _string, "timeout": timeout},
+    extra=True,
 )
 _test_kinds: dict[str, Check] = {
     "definitions": list_of(_definition),
     "monitors": list_of(_monitor),
     "interactive": list_of(_interactive),
-    "services": any_list,
+    "services": list_of(_service),
 }
 
 
@@ -216,16 +209,19 @@ def _test(value: object, path: Path) -> Iterator[Finding]:
     if not any(schema.passes(_test_kinds[kind], value[kind]) for kind in present):
         for kind in present:
             yield from _test_kinds[kind](value[kind], (*path, kind))
+    yield from _pinned_shallow(value.get("definitions"), (*path, "definitions"))
+
+
+def _pinned_shallow(value: object, path: Path) -> Iterator[Finding]:
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(item, dict) and "revision" in item and item.get("shallow") is True:
+            yield (*path, index, "shallow"), "a shallow clone cannot have a 'revision'"
 
 
 _command = record({"name": _string}, {"timeout": timeout, "namespace": _string}, extra=True)
 _action = record({}, {"deploy": _deploy, "boot": _boot, "test": _test, "command": _command})
 
-_role = record(
-    {},
-    {"context": context, "tags": _tags, "device": _string, "worker": _string},
-    extra=True,
-)
+_role = record({}, {"context": context}, extra=True)
 
 
 def _roles(value: object, path: Path) -> Iterator[Finding]:
@@ -248,6 +244,8 @@ def _role_links(
     pins = [key for key in ("device", "worker") if key in role]
     if "connection" in role:
         yield from (((*path, key), "a role with a connection has no device") for key in pins)
+    elif pins and "device_type" not in role:
+        yield path, f"{pins[0]!r} needs the key 'device_type'"
     elif "device" in role and role.get("count") != 1:
         yield (*path, "device"), "one named device needs 'count: 1'"
 
@@ -263,13 +261,13 @@ JOB = record(
         "actions": list_of(_action),
     },
     {
-        "device_type": _name,
-        "device": _string,
-        "worker": _string,
+        "device_type": _not_empty,
+        "device": _not_empty,
+        "worker": _not_empty,
         "priority": _priority,
         "context": context,
         "metadata": mapping_of(_scalar_key, anything),
-        "tags": _tags,
+        "tags": list_of(_string),
         "secrets": any_mapping,
         "environment": any_mapping,
         "notify": _notify,

@@ -83,8 +83,12 @@ BENCHMARKS = (
     ),
     Benchmark(("endpoint_ratio", "calibration_ms"), endpoint_ratios.measure),
     Benchmark(
-        ("corpus", "corpus_submit_agreement", "corpus_jobs_complete"), corpus.measure, extra=True
+        ("corpus", "corpus_submit", "corpus_lax", "corpus_strict"),
+        corpus.measure_verdicts,
+        extra=True,
     ),
+    Benchmark(("corpus", "validate_files_per_second"), corpus.measure_speed, extra=True),
+    Benchmark(("corpus", "corpus_jobs_complete"), corpus.measure, extra=True),
 )
 
 

@@ -1,17 +1,18 @@
 """Real job files from a folder outside the project: LABQ_CORPUS names it.
 
-`corpus_submit_agreement` compares the submission check with the verdicts in its index.csv;
-`corpus_jobs_complete` runs some of the jobs on real kernels, with local stand-ins for their files.
+`corpus_submit`, `corpus_lax` and `corpus_strict` compare verdicts with those in its index.csv, in percent;
+`validate_files_per_second` reads and judges each file strictly, on one core; `corpus_jobs_complete` runs some of the jobs on real kernels, with local stand-ins for their files.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labq.jobdef.parse import check_submission
+from labq.services.validation import CheckLevel, validate
 from tests.benchmarks import standins
 from tests.benchmarks.figures import Figure, say
 from tests.lab.client import Client
@@ -20,6 +21,11 @@ from tests.lab.repositories import forge
 from tests.lab.server import running
 
 JOB_SECONDS = 600.0
+_COLUMNS = {
+    CheckLevel.SUBMIT: "submit_valid",
+    CheckLevel.LAX: "valid",
+    CheckLevel.STRICT: "valid_strict",
+}
 
 
 def is_given() -> bool:
@@ -32,25 +38,42 @@ def _folder() -> Path:
     return Path(os.environ["LABQ_CORPUS"])
 
 
+def measure_verdicts(_: Path) -> Iterator[Figure]:
+    """Judge every file at every level."""
+    corpus = _folder()
+    rows = _rows(corpus)
+    for level, column in _COLUMNS.items():
+        different = [row["file"] for row in rows if _verdict(corpus, row, level) != row[column]]
+        for name in different:
+            say(f"judged differently ({level}): {name}")
+        share = 100 * (1 - len(different) / len(rows))
+        yield Figure(f"corpus_{level}", round(share, 2), f"% of {len(rows)} files", "100")
+
+
+def measure_speed(_: Path) -> Iterator[Figure]:
+    """Read and judge all files, strictly, on one core; the time is that of the processor."""
+    corpus = _folder()
+    texts = [(corpus / row["file"]).read_bytes() for row in _rows(corpus)]
+    began = time.process_time()
+    for text in texts:
+        validate(text, CheckLevel.STRICT)
+    rate = len(texts) / (time.process_time() - began)
+    yield Figure("validate_files_per_second", round(rate), "files/s", "at least 200")
+
+
 def measure(folder: Path) -> Iterator[Figure]:
-    """Judge every file, then run those that stand-ins exist for."""
-    yield from _agreement(_folder())
+    """Run the jobs that stand-ins exist for."""
     yield from _complete(folder, _folder())
 
 
-def _agreement(corpus: Path) -> Iterator[Figure]:
+def _rows(corpus: Path) -> list[dict[str, str]]:
     with (corpus / "index.csv").open(newline="") as index:
-        rows = list(csv.DictReader(index))
-    different = [row["file"] for row in rows if _verdict(corpus, row) != row["submit_valid"]]
-    for name in different:
-        say(f"judged differently: {name}")
-    total = len(rows)
-    yield Figure("corpus_submit_agreement", total - len(different), f"of {total} files", f"{total}")
+        return list(csv.DictReader(index))
 
 
-def _verdict(corpus: Path, row: dict[str, str]) -> str:
-    problems = check_submission((corpus / row["file"]).read_bytes())
-    return "invalid" if problems else "valid"
+def _verdict(corpus: Path, row: dict[str, str], level: CheckLevel) -> str:
+    verdict = validate((corpus / row["file"]).read_bytes(), level)
+    return "valid" if verdict.is_valid else "invalid"
 
 
 def _complete(folder: Path, corpus: Path) -> Iterator[Figure]:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
+from labq.cli import choice
 from labq.cli.failures import Misused
 from labq.cli.output import json_option, show_json, wants_json
-from labq.domain.errors import Problem
-from labq.jobdef.parse import check_submission
+from labq.services.validation import CheckLevel, Verdict, validate
 
 EPILOG = """\b
 Examples:
   labq job validate job.yaml
+  labq job validate --level strict job.yaml
   labq job validate --json jobs/*.yaml | jq -r 'select(.valid | not) | .file'"""
 
 
@@ -23,20 +24,19 @@ Examples:
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--level",
-    type=click.Choice(["submit", "lax", "strict"]),
-    default="submit",
+    type=choice.of(CheckLevel),
+    default=CheckLevel.SUBMIT.value,
     show_default=True,
-    help="What to check: `submit` is what submission asks for.",
+    help="submit: what submission asks for. lax: all keys that labq knows. strict: no others.",
 )
 @json_option
 def command(files: tuple[Path, ...], level: str) -> None:
     """Check job definitions, one answer a file; exit 1 when one is invalid.
 
-    Every problem is listed with its path and line. No server is asked.
+    Every problem is listed with its path and line. No server is asked. A job that passes `submit`
+    and not `lax` is accepted by a server, and fails if it comes to use what is wrong with it.
     """
-    if level != "submit":
-        raise Misused(f"--level {level} comes with a later version; this one knows: submit")
-    results = [_show(file, check_submission(_read(file))) for file in files]
+    results = [_show(file, validate(_read(file), CheckLevel(level))) for file in files]
     sys.exit(not all(results))
 
 
@@ -47,12 +47,12 @@ def _read(file: Path) -> bytes:
         raise Misused(f"can't read {file}: {error.strerror}") from error
 
 
-def _show(file: Path, problems: list[Problem]) -> bool:
+def _show(file: Path, verdict: Verdict) -> bool:
     if wants_json():
-        errors = [asdict(problem) for problem in problems]
-        show_json({"file": str(file), "valid": not problems, "errors": errors})
+        errors = [asdict(problem) for problem in verdict.problems]
+        show_json({"file": str(file), "valid": verdict.is_valid, "errors": errors})
     else:
-        click.echo(f"{file}: {'invalid' if problems else 'valid'}")
-        for problem in problems:
+        click.echo(f"{file}: {'valid' if verdict.is_valid else 'invalid'}")
+        for problem in verdict.problems:
             click.echo(f"  {problem.describe()}")
-    return not problems
+    return verdict.is_valid
