@@ -60,6 +60,20 @@ def find(session: Session, name: str, *, folders: Sequence[Path]) -> str:
     raise NotFoundError(f"there is no template {name!r}")
 
 
+def find_names(session: Session, *, folders: Sequence[Path]) -> set[str]:
+    """Return the names of all templates but those that are there to be extended."""
+    stored = session.scalars(select(DeviceTemplate.name))
+    files = (path.stem for folder in (*folders, TYPES_FOLDER) for path in folder.glob(f"*{ENDING}"))
+    return {name for name in (*stored, *files) if not name.startswith("base")}
+
+
+def is_own(session: Session, name: str, *, folders: Sequence[Path]) -> bool:
+    """Tell whether the site has a template of this name, so that the one of labq is not taken."""
+    if session.get(DeviceTemplate, name) is not None:
+        return True
+    return any((folder / f"{name}{ENDING}").is_file() for folder in folders)
+
+
 def store(session: Session, name: str, template: str, *, now: datetime) -> None:
     """Keep a template under a name, in place of the one there was, and wake the conductor.
 

@@ -12,11 +12,13 @@ from labq.domain.errors import ConflictError, InvalidInputError, NotFoundError, 
 from labq.domain.states import DeviceHealth, DeviceState
 from labq.jobdef.device import DeviceSpec, read_device, render_device
 from labq.jobdef.templates import InvalidDeviceError, Library
+from labq.models.control import Audit
 from labq.models.device import Device, DeviceType
 from labq.models.host import Host
+from labq.models.run import Run
 from labq.services import device_grants, device_templates, tags, transitions
-from labq.services.device_templates import Templates
 from labq.services.board_facts import BoardFacts
+from labq.services.device_templates import Templates
 from labq.services.transitions import By, Work
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,199}")
@@ -150,6 +152,26 @@ def _move(session: Session, device: Device, host: str, *, when_idle: bool) -> No
             f"device {device.name} is {device.state} on host {device.host}: it cannot change its host "
             "now; wait for the end of its run, or ask for the move once it is idle (`when_idle`)"
         )
+
+
+def remove(session: Session, name: str, by: By) -> None:
+    """Forget a device that no job ever ran on; raises NotFoundError, ConflictError."""
+    device = lock(session, name)
+    if session.scalar(select(Run.id).where(Run.device_id == device.id).limit(1)) is not None:
+        raise ConflictError(f"jobs ran on device {name}: retire it in place of it")
+    session.delete(device)
+    session.add(
+        Audit(
+            at=by.at,
+            actor=by.actor,
+            subject="device",
+            subject_id=name,
+            before="known",
+            after="removed",
+            reason=by.reason,
+        )
+    )
+    session.flush()
 
 
 def set_health(session: Session, name: str, health: DeviceHealth, by: By) -> None:

@@ -81,6 +81,13 @@ def read(
             yield _exported(job, names, row)
 
 
+def find_named(session: Session, job: int, suite: CaseSuite, name: str) -> list[ExportedCase]:
+    """Return the cases of one name in a suite, CHUNK of them at most."""
+    query = _select([suite], None).where(TestCase.name == name)
+    rows = session.execute(query.order_by(*_KEY).limit(CHUNK))
+    return [_exported(job, {suite.id: suite.name}, row) for row in rows]
+
+
 def find_place(session: Session, suites: Sequence[CaseSuite], case: int) -> Place | None:
     """Return where a case of these suites stands, None when it is none of them."""
     if not suites:

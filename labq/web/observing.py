@@ -175,6 +175,13 @@ def request_id() -> str:
     return work.id if work is not None else secrets.token_hex(8)
 
 
+def name_call(name: str) -> None:
+    """Note what was asked for at an address that many things are asked for at."""
+    work = REQUEST.get()
+    if work is not None:
+        work.name = ".".join(map(statsd.segment, name.split(".")))
+
+
 def _take_parameter(environ: WSGIEnvironment) -> None:
     """Take the parameter that asks for a profile out of the query: endpoints refuse unknown ones."""
     query = environ.get("QUERY_STRING", "")

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
 )
 from pydantic_core import ErrorDetails
@@ -42,6 +43,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 """One without a zone is UTC."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=100)]
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
@@ -78,6 +80,8 @@ def parse_body(endpoint: Endpoint, model: type[M]) -> M:
     if request.mimetype not in accepted:
         message = f"{request.mimetype or 'a missing content type'}: send {' or '.join(accepted)}"
         raise UnsupportedMediaType(message)
+    if endpoint.largest_body is not None:
+        request.max_content_length = endpoint.largest_body
     data = request.get_data(cache=False)
     if request.mimetype != JSON:
         return _validated(model, {endpoint.raw_field: _decoded(data, endpoint.raw_field)})
@@ -85,6 +89,14 @@ def parse_body(endpoint: Endpoint, model: type[M]) -> M:
         return model.model_validate_json(data)
     except ValidationError as error:
         raise invalid(error) from error
+
+
+def as_name(text: str) -> str:
+    """Return a text that can name a user or a group; raises InvalidInputError."""
+    try:
+        return str(_NAME.validate_python(text))
+    except ValidationError as error:
+        raise InvalidInputError([Problem("name", f"{text!r} cannot be a name")]) from error
 
 
 def check_path(values: Mapping[str, object]) -> None:
