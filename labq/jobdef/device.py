@@ -11,7 +11,7 @@ from labq.domain.plan import ConsoleSpec, PowerSpec
 from labq.jobdef import device_schema, durations, source, templates
 from labq.jobdef.parse import to_json
 from labq.jobdef.source import Document, describe_path
-from labq.jobdef.templates import InvalidDeviceError, Library
+from labq.jobdef.templates import ENDING, InvalidDeviceError, Library
 
 Dictionary = Mapping[str, object]
 
@@ -20,7 +20,7 @@ METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "down
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
 
 _URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://|/dev/\S+$")
-_EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"](?:[^'"]*/)?([^'"/]+?)(?:\.(?:jinja2|yaml))*['"]""")
+_EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"]([^'"]+)['"]""")
 NEEDS_POWER = "console_needs_power"
 """A key of a dictionary, and a tag of a connection: the serial port is there only with power."""
 
@@ -161,10 +161,19 @@ def _in_rendered(problems: Sequence[Problem]) -> list[Problem]:
     ]
 
 
-def find_extended(text: str) -> str | None:
-    """Return the template that a device file extends, which is its type as a rule."""
+def find_parent(text: str) -> str | None:
+    """Return the name under which a device file extends another template."""
     found = _EXTENDS.search(text)
     return found[1] if found else None
+
+
+def find_extended(text: str) -> str | None:
+    """Return the template that a device file extends, which is its type as a rule."""
+    parent = find_parent(text)
+    if parent is None:
+        return None
+    name = parent.rpartition("/")[2]
+    return name.removesuffix(".yaml").removesuffix(ENDING).removesuffix(".yaml")
 
 
 def read_device(

@@ -33,6 +33,17 @@ def parse_job(text: bytes | str) -> JobSpec:
     return _spec(job, document)
 
 
+def parse_stored(text: bytes | str) -> JobSpec:
+    """Parse the definition of a job that was taken: also that of a member of a group."""
+    document = source.read(text)
+    job = document.value
+    protocols = job.get("protocols") if isinstance(job, dict) else None
+    protocol = protocols.get("lava-multinode") if isinstance(protocols, dict) else None
+    if isinstance(job, dict) and isinstance(protocol, dict) and "target_group" in protocol:
+        return _spec(job, document)
+    return parse_job(text)
+
+
 def check_submission(text: bytes | str) -> list[Problem]:
     """Return what LAVA's submission schema finds wrong with a definition; empty: it is accepted.
 

@@ -84,4 +84,10 @@ class JobSpec:
     @property
     def is_multinode(self) -> bool:
         """Return whether the job is a group of jobs with roles."""
-        return "lava-multinode" in self.protocols
+        return "lava-multinode" in self.protocols and not self.is_member
+
+    @property
+    def is_member(self) -> bool:
+        """Return whether the job is a member of such a group, as it is stored."""
+        protocol = self.protocols.get("lava-multinode")
+        return isinstance(protocol, Mapping) and {"target_group", "role"} <= protocol.keys()

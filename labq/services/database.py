@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg2.errors
+from psycopg2.extensions import connection
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -110,6 +112,19 @@ def make_engine(url: str, role: Role, *, application: str = "labq") -> Engine:
 def session_factory(engine: Engine, *, autoflush: bool = True) -> sessionmaker[Session]:
     """Return the factory of sessions; rows stay readable after the commit."""
     return sessionmaker(engine, expire_on_commit=False, autoflush=autoflush)
+
+
+@contextmanager
+def one_by_one(session: Session) -> Iterator[None]:
+    """Let each statement of the block be a transaction of its own, which needs no BEGIN and COMMIT."""
+    link = cast("connection", session.connection().connection.dbapi_connection)
+    # Unlike an isolation level it is nothing that the server is told.
+    link.autocommit = True
+    try:
+        yield
+    finally:
+        if not link.closed:
+            link.autocommit = False
 
 
 def is_too_slow(error: BaseException) -> bool:

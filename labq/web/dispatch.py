@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -11,14 +12,14 @@ from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
 from pydantic import TypeAdapter
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from labq.config import Settings
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InvalidInputError, Problem, UnauthenticatedError
 from labq.services import transitions
-from labq.services.database import Role, session_factory
+from labq.services.database import Role, one_by_one, session_factory
 from labq.services.parts import Parts
 from labq.services.pools import Pools
 from labq.services.visibility import Viewer
@@ -44,7 +45,6 @@ class Dispatcher:
         self._settings = settings
         self._pages = session_factory(pools.page)
         self._sessions = session_factory(pools.api)
-        self._looks = session_factory(pools.api.execution_options(isolation_level="AUTOCOMMIT"))
         self._login_limit = LoginLimit(settings.redis_url)
         self._limit = RequestLimit(settings)
         self.parts = Parts(self._sessions, settings.redis_url)
@@ -119,8 +119,8 @@ class Dispatcher:
     def _run(self, record: Endpoint | Page, values: Mapping[str, object]) -> Any:
         """Return what the handler returns, after the commit."""
         now = datetime.now(UTC)
-        sessions = self._sessions_for(record)
-        with sessions() as session, session.begin():
+        sessions = self._pages if isinstance(record, Page) else self._sessions
+        with sessions() as session, session.begin(), _framed(record, session):
             viewer = self._authenticate(record, session, now)
             if isinstance(record, Page) and record.level > Level.ANONYMOUS and viewer.is_anonymous:
                 return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.full_path})}")
@@ -137,11 +137,6 @@ class Dispatcher:
             self._rights.rise()
             self._reading.note_write(viewer)
         return value
-
-    def _sessions_for(self, record: Endpoint | Page) -> sessionmaker[Session]:
-        if isinstance(record, Page):
-            return self._pages
-        return self._looks if record.is_one_look else self._sessions
 
     def _answer(
         self,
@@ -189,6 +184,12 @@ class Dispatcher:
             else:
                 self._limit.admit_credential(record.name, secret)
         return viewer
+
+
+def _framed(record: Endpoint | Page, session: Session) -> AbstractContextManager[None]:
+    """Return the block in which a request's statements belong together, or need not."""
+    is_one_look = isinstance(record, Endpoint) and record.is_one_look
+    return one_by_one(session) if is_one_look else nullcontext()
 
 
 def _dumped(endpoint: Endpoint, adapter: TypeAdapter[Any], value: object) -> bytes:

@@ -38,9 +38,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFacts:
-    """What the helpers have baked in from the dictionary."""
+    """What the helpers have baked in from the dictionary, and from the group of the job."""
 
     values: Mapping[str, str]
+    is_in_group: bool = False
 
     def fill(self, script: str, root: str) -> str:
         """Return a helper with its places filled."""
@@ -65,7 +66,10 @@ def overlay_entries(
 
 def _helpers(spec: OverlaySpec, root: str, facts: DeviceFacts) -> Iterator[Entry]:
     yield Entry(f"{root}/bin", 0o755)
-    for helper in sorted(files("labq.actions.overlay").joinpath("shell").iterdir(), key=_name):
+    overlay = files("labq.actions.overlay")
+    folders_of = ["shell", *(["shell_group"] if facts.is_in_group else [])]
+    found = [helper for folder in folders_of for helper in overlay.joinpath(folder).iterdir()]
+    for helper in sorted(found, key=_name):
         content = f"#!{spec.shell}\n\n{facts.fill(helper.read_text(), root)}"
         yield text(f"{root}/bin/{helper.name}", content, SCRIPT_MODE)
 

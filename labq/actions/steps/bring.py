@@ -17,7 +17,7 @@ from labq.actions.steps.dictionary import lookup
 from labq.actions.steps.shell_run import RunFacts
 from labq.actions.steps.sources import fetch_definitions, prepared_definitions
 from labq.actions.steps.work import Work, namespaced
-from labq.domain.plan import OverlaySpec
+from labq.domain.plan import OverlaySpec, Seat
 from labq.hw.session import Session
 
 _FACTS = TypeAdapter(dict[int, list[RunFacts]])
@@ -124,8 +124,17 @@ def _facts(session: Session) -> DeviceFacts:
             "PROBE_CHANNEL": static.get("probe_channel", ""),
             "TARGET_STORAGE": _storage(dictionary.get("storage_info")),
             "SIGNAL_DELAY": "sleep 0.1 2>/dev/null || sleep 1" if delay else ":",
-        }
+            **_group_facts(session.plan.seat),
+        },
+        is_in_group=session.plan.seat is not None,
     )
+
+
+def _group_facts(seat: Seat | None) -> dict[str, str]:
+    if seat is None:
+        return {}
+    roles = "\n".join(f"{member}\t{role}" for member, role in seat.roles)
+    return {"GROUP_SELF": seat.member, "GROUP_ROLE": seat.role, "GROUP_ROLES": roles}
 
 
 def _storage(infos: object) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from labq.actions.steps.dictionary import character_delay, lookup
 from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
 from labq.actions.steps.login import POKES
+from labq.actions.steps.shell_group import answer_call
 from labq.actions.steps.shell_run import RunFacts, ShellRun
-from labq.actions.steps.signals import SignalScanner, measurement
+from labq.actions.steps.signals import GroupCall, SignalScanner, measurement
 from labq.actions.steps.suite import Measured
 from labq.actions.steps.work import Work, expired
 from labq.domain.deadline import Deadline
@@ -99,7 +100,10 @@ class Shell:
                 raise self._expired("the tests did not end")
             ahead, panic = self._split_at_panic(text)
             for token in scanner.feed(ahead):
-                run.take(token)
+                if isinstance(token, GroupCall):
+                    answer_call(self.work, self.expect, token, deadline)
+                else:
+                    run.take(token)
             if panic is not None:
                 raise self._panic(panic, deadline)
             if run.running is not None and run.running.pattern:

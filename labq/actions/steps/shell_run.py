@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from labq.actions.steps.signals import RunnerSays, Signal, Token, Torn, measurement, pairs
+from labq.actions.steps.signals import RunnerSays, Signal, Torn, measurement, pairs
 from labq.actions.steps.suite import Measured, Suite
 from labq.actions.steps.work import Work
 from labq.domain.errors import TestError
@@ -63,7 +63,7 @@ class ShellRun:
         """Return the definition that runs now."""
         return self._open.facts if self._open else None
 
-    def take(self, token: Token) -> None:
+    def take(self, token: Signal | RunnerSays | Torn) -> None:
         """Apply one token; raises TestError for what ends the job."""
         match token:
             case Signal():

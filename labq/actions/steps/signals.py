@@ -9,6 +9,9 @@ MARK = b"<LAVA_"
 LONGEST = 16 * 1024
 """Bytes of a signal; more is taken for torn, so that garbage cannot make the search slow."""
 
+GROUP_CALLS = ("SEND", "WAIT", "WAIT_ALL", "SYNC")
+_OF_GROUPS = ("MULTI_NODE", "WAIT_COMPLETE")
+"""What stands before a call to the group, and the echo of its answer."""
 _SIGNAL = "SIGNAL_"
 _DIGITS = 30
 _PLACES = 10
@@ -30,13 +33,21 @@ class RunnerSays:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupCall:
+    """`<LAVA_SEND words>`, or WAIT, WAIT_ALL, SYNC: what a test asks of its group."""
+
+    request: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Torn:
     """Something that began like a signal and is none; `text` is how it began."""
 
     text: str
 
 
-Token = Signal | RunnerSays | Torn
+Token = Signal | RunnerSays | GroupCall | Torn
 
 
 class SignalScanner:
@@ -58,13 +69,14 @@ class SignalScanner:
             if again < 0 and stop < 0 and len(text) - at <= LONGEST:
                 self._held = text[at:]
                 return tokens
-            tokens.append(_token(text[at:again] if again >= 0 else text[at:stop], again, stop))
+            token = _token(text[at:again] if again >= 0 else text[at:stop], again, stop)
+            tokens += [token] if token else []
             at = text.find(MARK, at + 1)
         self._held = _begun(text)
         return tokens
 
 
-def _token(text: bytes, again: int, stop: int) -> Token:
+def _token(text: bytes, again: int, stop: int) -> Token | None:
     if again >= 0 or stop < 0 or len(text) > LONGEST:
         return Torn(text[:80].decode(errors="replace"))
     return parse(text[1:].decode(errors="replace"))
@@ -78,14 +90,18 @@ def _begun(text: bytes) -> bytes:
     return b""
 
 
-def parse(text: str) -> Token:
-    """Return the token for what stands between the angle brackets."""
+def parse(text: str) -> Token | None:
+    """Return the token for what stands between the angle brackets, None for what says nothing."""
     head, *words = _printable(text).split()
     name = head.removeprefix("LAVA_")
     if name.startswith(_SIGNAL) and (words or name == "SIGNAL_TESTSET"):
         return Signal(name.removeprefix(_SIGNAL), tuple(words))
     if name == "TEST_RUNNER" and len(words) == 1:
         return RunnerSays(words[0])
+    if name in GROUP_CALLS and words:
+        return GroupCall(name, tuple(words))
+    if name in _OF_GROUPS:
+        return None
     return Torn(f"<{text[:80]}>")
 
 

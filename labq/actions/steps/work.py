@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from labq.actions.steps import group_calls
+from labq.actions.steps.expiry import TestTimeoutError
+from labq.actions.steps.group_calls import Call
 from labq.domain.deadline import Deadline, monotonic
-from labq.domain.errors import InfrastructureError, JobError, LabqError, TestError
+from labq.domain.errors import InfrastructureError, JobError, LabqError
 from labq.domain.verdicts import CaseResult, Level, Verdict
 from labq.hw.session import Session
 
@@ -43,12 +46,6 @@ def seconds_of(duration: float) -> Decimal:
     return Decimal(f"{max(0.0, duration):.2f}")
 
 
-class TestTimeoutError(TestError):
-    """A test's time is over; a block with `skip: true` goes on after it."""
-
-    __test__ = False
-
-
 def expired(action: str, seconds: float, facts: str = "") -> LabqError:
     """Return the error for an inner action whose time is over, typed by who must act."""
     message = f"{action} timed out after {round(seconds)} seconds"
@@ -72,6 +69,7 @@ class Work:
     clock: Callable[[], float] = monotonic
     deadlines: list[Deadline] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    _calls: list[Call] = field(default_factory=list)
 
     @contextmanager
     def block(self, name: str, *, opens: bool = True, closes: bool = True) -> Iterator[Deadline]:
@@ -87,8 +85,11 @@ class Work:
         if opens:
             self._say(Level.INFO, f"start: {label} (timeout {clock_text(seconds)})")
         done = False
+        self._calls = group_calls.calls_of(self.session)
         try:
             yield self.deadlines[0]
+            if closes:
+                self._make_calls(self._calls)
             done = True
         finally:
             if closes or not done:
@@ -107,6 +108,7 @@ class Work:
         self._say(Level.DEBUG, f"start: {label} (timeout {clock_text(seconds)})")
         verdict = Verdict.FAIL
         try:
+            self._make_calls([call for call in self._calls if group_calls.is_due(call, name)])
             yield self.deadlines[-1]
             verdict = Verdict.PASS
         finally:
@@ -116,6 +118,15 @@ class Work:
             self.numbers.pop()
             if case:
                 self.report(name, verdict, took)
+
+    def _make_calls(self, calls: Sequence[Call]) -> None:
+        """Make calls to the group, each once in a try.
+
+        Those whose inner action never began are made when the block is done: others wait for them.
+        """
+        for call in list(calls):
+            self._calls.remove(call)
+            group_calls.make(self.session, call, self.deadlines[-1].remaining(self.clock()))
 
     def seconds(self, name: str) -> float:
         """Return how long the inner action may still take within everything around it."""

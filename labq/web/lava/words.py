@@ -20,6 +20,8 @@ from labq.domain.states import (
     Outcome,
 )
 
+VERSION = "2026.08"
+"""The release of LAVA whose surfaces these are: clients pick their arguments by it."""
 NO_HEALTH = "Unknown"
 """The health of a job that has not ended."""
 _Word = TypeVar("_Word", bound=StrEnum)
