@@ -23,7 +23,7 @@ demo: programs ## Boot a real Linux on a virtual device, run tests, show what ca
 	@$(BIN)/labq demo
 
 test: programs ## Run the whole test suite (ARGS= is given to pytest)
-	@$(PYTHON_ANY) deploy/system-programs chromium faketime systemd
+	@$(PYTHON_ANY) deploy/system-programs chromium curl faketime systemd
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 lint: setup ## Check style, spelling and templates

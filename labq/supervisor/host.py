@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ from labq.bench.serve import TAKEN_OVER
 from labq.config import Settings
 from labq.domain.errors import ConfigurationError, InfrastructureError
 from labq.supervisor import joined, reach, remains, sole
+from labq.supervisor.address import split
 from labq.supervisor.control import Control
 from labq.supervisor.crew import Crew
 from labq.supervisor.keeper import Keeper
@@ -24,6 +26,8 @@ from labq.supervisor.restarts import answer
 
 BENCH = Part(name="bench", entry="labq.bench.serve:main")
 WARDEN = "warden"
+TFTP = "tftp"
+TFTP_PORT = 69
 # Imported before the forks: parts share the memory, and one that is started again is quick.
 PRELOADED = ("labq.bench.serve", "labq.tasks.host_worker")
 GROUPS = ("steps", "tests", "collect")
@@ -77,7 +81,7 @@ def _serve(settings: Settings, logs: Path) -> None:
     try:
         crew.watch(keeper.fileno(), keeper.handle)
         crew.watch(control.fileno(), control.handle)
-        for part in (_warden(life), BENCH, *WORKERS):
+        for part in (_warden(life), BENCH, *WORKERS, *_tftp(settings)):
             crew.add(part)
         is_taken = False
         while not (crew.is_stopping or is_taken):
@@ -91,8 +95,15 @@ def _serve(settings: Settings, logs: Path) -> None:
     finally:
         control.close()
         keeper.close()
-        crew.stop([WARDEN], WORKER_STOP_SECONDS)
+        crew.stop([WARDEN, TFTP], WORKER_STOP_SECONDS)
         remains.end_life(life)
+
+
+def _tftp(settings: Settings) -> Iterator[Part]:
+    """Yield the TFTP server, where one is asked for; raises ConfigurationError for a bad address."""
+    if settings.tftp:
+        host, port = split(settings.tftp, TFTP_PORT)
+        yield Part(name=TFTP, entry="labq.netboot.server:main", arguments=(host, str(port)))
 
 
 def _preload() -> None:

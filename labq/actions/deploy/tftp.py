@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -144,9 +145,13 @@ def _ramdisk(work: Work, ramdisk: TftpRamdisk, path: Path, entries: Sequence[Ent
 
 
 def _serve(session: Session, paths: Mapping[str, Path]) -> dict[str, Path]:
-    """Put the files below the device's TFTP folder as `<job>/<label>/<file>`."""
+    """Put the files below the device's TFTP folder as `<job>/tftp-deploy-<random>/<label>/<file>`.
+
+    Boards share the server of their host: the random part keeps each to the files of its own run.
+    """
     clean(session.plan.device)
     root = tftp_folder(session.plan.device) / str(session.plan.job)
+    root /= f"tftp-deploy-{secrets.token_hex(4)}"
     served = {}
     for label, path in paths.items():
         served[label] = root / label / path.name

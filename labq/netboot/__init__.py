@@ -1,0 +1,1 @@
+"""What boards boot from over the network: files by TFTP."""
