@@ -87,6 +87,8 @@ class Settings(BaseModel):
     lock_wait: float = Field(default=30.0, ge=0)
     device_types_path: str = ""
     file_folders: str = ""
+    tftp: str = ""
+    tftp_folder: Path | None = None
     cache_bytes: int = 20 * 1024**3
     journal_bytes: int = 1024**3
     host_bytes: int = 0
