@@ -116,6 +116,7 @@ class Job(Base):
             postgresql_where=text("audience_id <> 0"),
         ),
         Index("ix_job_submitted_at", "submitted_at", "id"),
+        Index("ix_job_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
     id: Mapped[Key]
     name: Mapped[str]
