@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 from labq.domain.errors import ConflictError, ErrorType, Failure, LabqError, NotFoundError
 from labq.domain.figures import describe_seconds
 from labq.domain.states import HostState, RunState
+from labq.models.delivery import Alarm
 from labq.models.device import Device
 from labq.models.host import Host
 from labq.models.run import Run
 from labq.services import closing, open_runs, transitions
+from labq.services.falls import HOST
 from labq.services.open_runs import OpenRun
 from labq.services.transitions import By, Work
 
@@ -61,6 +63,9 @@ def give_up_host(session: Session, host: str, why: str, by: By) -> int:
     lost = [one for one in known.values() if one.run.state is not RunState.ENDED]
     ended = [closing.give_up(session, one, failure, reason) for one in lost]
     closing.settle(session, ended, reason)
+    if ended:
+        told = f"{why}: {len(ended)} jobs ended without it, their devices stay held"
+        session.add(Alarm(at=by.at, subject=HOST, name=host, text=told))
     work = [Work.SENDING, Work.PAIRING] if ended else []
     transitions.tell(session, jobs=[one.job.id for one in lost], work=work)
     return len(ended)

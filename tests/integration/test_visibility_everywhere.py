@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from labq.config import Settings
-from labq.services import job_events
+from labq.services import job_events, lab_events
 from labq.services.database import Role, make_engine
+from labq.services.occurrences import Occurrence, Topic
 from labq.services.paging import LARGEST_ID, encode_key
+from labq.stream.telling import Telling
 from labq.web.api import ENDPOINTS
 from labq.web.app import API_PREFIX, create_app
 from labq.web.endpoint import Endpoint, Level, Page
@@ -37,7 +40,7 @@ from tests.integration.hidden_jobs import (
     Kind,
     World,
 )
-from tests.integration.web_site import Site
+from tests.integration.web_site import START, Site
 
 _ALL_RECORDS: tuple[Endpoint | Page, ...] = (*ENDPOINTS, *PAGES)
 RECORDS = {one.name: one for one in _ALL_RECORDS}
@@ -299,8 +302,13 @@ class Eyes:
         viewer = self.lab.viewer(self.number)
         with Session(self.site.engine) as session:
             told = job_events.find_events(session, [job.id for job in self.lab.jobs])
+            happened = [_happened(job.id) for job in self.lab.jobs]
+            events = lab_events.find(session, happened)
         expected = self.lab.visible(self.number, ALL)
         assert {each.event.id for each in told if each.is_for(viewer)} == expected
+        tellings = [Telling(one, "org").of(viewer) for one in events]
+        data = [json.loads(one.parts[-1]) for one in tellings if one]
+        assert {one["job"] for one in data} == expected
 
     def check_cancels(self) -> None:
         """Ask for hidden jobs and for one that is not there to be canceled."""
@@ -322,6 +330,10 @@ class Eyes:
 
     def _may_call(self, record: Endpoint | Page) -> bool:
         return record.level == Level.ANONYMOUS or self.number is not None
+
+
+def _happened(job: int) -> Occurrence:
+    return Occurrence(topic=Topic.JOB, at=START, subject=str(job), state="running")
 
 
 def _addresses(record: Endpoint | Page) -> Iterator[str]:
