@@ -16,6 +16,7 @@ from labq.bench.drain import Drain
 from labq.bench.gate import Gate, RunGate, Waiter
 from labq.bench.host import Host
 from labq.bench.requests import do_request
+from labq.bench.resting import Resting
 from labq.bench.run import BenchRun, Watch
 from labq.bench.stand import Stand
 from labq.bench.waits import say_granted
@@ -28,11 +29,14 @@ from labq.benchlink.messages import (
     End,
     Reply,
     Request,
+    Rest,
+    Resume,
 )
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError
 from labq.domain.events import StepBegan
-from labq.domain.plan import Queue, StepKind
+from labq.domain.orders import GroupOrder
+from labq.domain.plan import Queue, StepKind, is_one_job
 from labq.domain.verdicts import Level
 
 TAKE_BACK_SECONDS = 3.0
@@ -56,6 +60,7 @@ class Bench:
         self._check: asyncio.TimerHandle | None = None
         self.shut: set[str] = set()
         self.drain = Drain(self)
+        self.resting = Resting(self)
         most = host.settings.journal_bytes
         self._watch = Watch(self._grew, self._cannot_go_on, most, host.reserve.free)
 
@@ -84,6 +89,12 @@ class Bench:
         if isinstance(request, End):
             work = endings.end(self, stand, desk.number, request.failure)
             return Reply(value=await asyncio.shield(work))
+        if isinstance(request, Rest):
+            self.resting.rest(stand)
+            return Reply()
+        if isinstance(request, Resume):
+            await self.resting.resume(stand)
+            return Reply()
         return await do_request(stand, self.host, request)
 
     async def drain_host(self, request: DrainHost) -> Reply:
@@ -134,6 +145,20 @@ class Bench:
         """Drop who is stale and grant what can be granted, and report that something changed."""
         self.changed.set()
         self._look()
+        self.resting.wake()
+
+    def hear(self, order: GroupOrder) -> None:
+        """Tell the runs of a group what others of it say."""
+        for stand in self.stands.values():
+            seat = stand.run.plan.seat
+            if seat is None or seat.group != order.group or stand.run.gate.is_closed:
+                continue
+            try:
+                if stand.run.hear(order.messages):
+                    timers.arm(self, stand)
+            except LabqError as error:
+                # The report shows what it lacks, and it is told again.
+                log.warning("run %s: %s", stand.run.plan.run, error)
 
     def has(self, connection: int) -> bool:
         """Tell whether a worker's connection is open."""
@@ -178,7 +203,7 @@ class Bench:
         if not self.host.limits.is_serial or gate.next == gate.plan.collect:
             return True
         begun = [stand.run for stand in self.stands.values() if stand.run.past.began_at is not None]
-        return all(run.gate.is_closed or run.gate is gate for run in begun)
+        return all(run.gate.is_closed or is_one_job(run.plan, gate.plan) for run in begun)
 
     def lose(self, stand: Stand, reason: str) -> None:
         """The hold is lost: its begin stays counted, its child is killed."""

@@ -28,6 +28,10 @@ class Hold:
     connection: int | None
     cpus: tuple[int, ...] = ()
     """The core that the step owns, by its logical CPUs; empty for steps that own none."""
+    is_resting: bool = False
+    """It waits for others, without a slot."""
+    is_resuming: bool = False
+    """It waits for a slot, to go on: nobody is granted that one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class RunGate:
     back: int | None = None
     """The step that the run must go back to, at a higher epoch: consoles or files are lost."""
     turned_away: int = 0
+    heard: int | None = None
+    """The number of the last message of its group up to which the run has all."""
 
     def apply_epoch(self, epoch: int, following: int) -> Hold | None:
         """Go to a higher epoch; return the hold that this fences."""
@@ -198,8 +204,22 @@ class Gate:
     def used(self) -> Counter[Queue]:
         """Return how many holds each queue has."""
         return Counter(
-            gate.plan.steps[gate.hold.step].queue for gate in self.runs.values() if gate.hold
+            gate.plan.steps[gate.hold.step].queue
+            for gate in self.runs.values()
+            if gate.hold and not gate.hold.is_resting
         )
+
+    def has_room(self, hold: Hold, queue: Queue, limit: int | None) -> bool:
+        """Tell whether a hold that resumes may have a slot: of `limit` for all that do not wait."""
+        at_work = [
+            gate
+            for gate in self.runs.values()
+            if gate.hold
+            and gate.hold is not hold
+            and gate.plan.steps[gate.hold.step].queue is queue
+            and not (gate.hold.is_resting or gate.hold.is_resuming)
+        ]
+        return limit is None or len(at_work) < limit
 
     def uses(self) -> Mapping[Queue, Use]:
         """Return how many steps of each queue are held and waited for."""
@@ -221,4 +241,5 @@ def _report(gate: RunGate, now: float) -> RunReport:
         state=gate.state,
         idle_ms=max(0, int(idle * 1000)),
         back=gate.back,
+        heard=gate.heard,
     )

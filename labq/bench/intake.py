@@ -17,6 +17,7 @@ from labq.domain.orders import (
     ConfigOrder,
     ConfirmOrder,
     GenerationOrder,
+    GroupOrder,
     Order,
     RunOrder,
     StoredOrder,
@@ -72,6 +73,8 @@ class Intake:
                 self._host.shipper.again(order.sequence)
             case StoredOrder():
                 self._stored(order)
+            case GroupOrder():
+                self._bench.hear(order)
             case ConfigOrder():
                 self._configure(order)
             case GenerationOrder():

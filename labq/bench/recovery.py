@@ -18,7 +18,7 @@ from labq.benchlink.records import Kind
 from labq.domain.errors import LabqError
 
 log = logging.getLogger(__name__)
-_EVENTS = (Kind.BEGIN, Kind.END, Kind.RESULT)
+_EVENTS = (Kind.BEGIN, Kind.END, Kind.RESULT, Kind.MESSAGE)
 
 
 async def recover(bench: Bench, kept: Sequence[Kept], pulse: Pulse) -> None:

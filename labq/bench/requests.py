@@ -24,10 +24,11 @@ from labq.benchlink.messages import (
     Send,
     Start,
     Switch,
+    Tell,
 )
 from labq.benchlink.records import Kind
 from labq.domain.errors import InfrastructureError
-from labq.domain.events import ResultReported
+from labq.domain.events import MessageSent, ResultReported
 from labq.domain.plan import Queue
 from labq.domain.verdicts import CaseResult
 
@@ -35,7 +36,7 @@ from labq.domain.verdicts import CaseResult
 async def do_request(stand: Stand, host: Host, request: Request) -> Reply:
     """Do one request; raises LabqError. What opens and switches goes on without its worker."""
     past = None
-    if isinstance(request, Send | Log | Result):
+    if isinstance(request, Send | Log | Result | Tell):
         past = stand.run.emissions.first_at.get(request.number)
     return Reply(value=await _do(stand, host, request), past=past)
 
@@ -50,6 +51,8 @@ async def _do(stand: Stand, host: Host, request: Request) -> int | None:
             return run.say(request.level, request.message, request.number)
         case Result():
             return _report(run, host, request)
+        case Tell():
+            await _tell(run, host, request)
         case Remember():
             _remember(run, request)
         case Child():
@@ -98,6 +101,25 @@ def _report(run: BenchRun, host: Host, request: Result) -> int:
     run.event(host.outbox, Kind.RESULT, event, number=request.number, line=line)
     host.settle_soon(run.journal.file)
     return line
+
+
+async def _tell(run: BenchRun, host: Host, request: Tell) -> None:
+    """Write a message to the group as a durable event, once; others may be waiting for it."""
+    if request.number in run.emissions.first_at:
+        return
+    event = MessageSent(
+        run=run.plan.run,
+        epoch=run.gate.epoch,
+        step=run.step,
+        at=datetime.now(UTC),
+        offset=run.journal.sequence + 1,
+        sort=request.sort,
+        name=request.name,
+        data=dict(request.data),
+    )
+    run.event(host.outbox, Kind.MESSAGE, event, number=request.number)
+    await host.settle(run.journal.file)
+    host.shipper.hurry()
 
 
 def _event(run: BenchRun, result: CaseResult, line: int) -> ResultReported:

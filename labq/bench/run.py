@@ -17,6 +17,7 @@ from labq.bench.gate import RunGate
 from labq.bench.journal import CannotWriteError, Journal
 from labq.bench.outbox import Outbox
 from labq.bench.run_log import RunLog
+from labq.benchlink.heard import Heard, dump, load
 from labq.benchlink.messages import Granted
 from labq.benchlink.pauses import Span
 from labq.benchlink.records import Kind, Record
@@ -24,14 +25,18 @@ from labq.domain.bounds import MOST_NAME_BYTES, cut, fitted
 from labq.domain.deadline import monotonic
 from labq.domain.errors import InfrastructureError, LabqError, TestError
 from labq.domain.events import Event, StepBegan
+from labq.domain.orders import GroupMail
 from labq.domain.plan import Plan
 from labq.domain.verdicts import CaseResult, Level
 from labq.hw.boot import boot_id
 from labq.plans import load_plan
 
+JOIN_MARGIN_SECONDS = 30.0
+"""After the time in which a step of the run gives up itself."""
 log = logging.getLogger(__name__)
 Case = tuple[object, object, object]
-_STATE = (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END, Kind.BACK)
+_STATE = (Kind.EPOCH, Kind.BEGIN, Kind.LOST, Kind.END, Kind.BACK, Kind.GROUP)
+_NO_STATE = (Kind.RESULT, Kind.MESSAGE)
 
 
 @dataclass(slots=True)
@@ -40,7 +45,8 @@ class Past:
 
     `worked` are the seconds of earlier boots of the machine: each has a monotonic clock of its own.
     `pauses` are those of the held step, since the begin that it reads from; `away` is how long its
-    bench was away since the last begin.
+    bench was away since the last begin. `joined_at` is when the run's group was complete: its times
+    count from then on.
     """
 
     first_begin: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -55,6 +61,14 @@ class Past:
     lost_at: float | None = None
     pauses: list[Span] = field(default_factory=list)
     away: float = 0.0
+    joined_at: float | None = None
+
+    def joined(self, at: float) -> None:
+        """Let times count from now on: the run's group is complete."""
+        if self.joined_at is None:
+            self.joined_at = self.began_at = at
+            self.worked = self.waited = 0.0
+            self.last_begin_at = max(self.last_begin_at, at)
 
     def saw_boot(self, boot: str) -> None:
         """Note in which boot of the machine a step began."""
@@ -120,7 +134,9 @@ class BenchRun:
         self._before: Counter[Case] = Counter()
         self._now: Counter[Case] = Counter()
         self.last_event = 0
+        self.heard = Heard(self.plan.seat) if self.plan.seat else None
         self.gate = RunGate(self.plan.run, self.plan, 0, 0, 0.0)
+        self.gate.heard = 0 if self.heard else None
 
     @property
     def primary(self) -> str:
@@ -207,9 +223,25 @@ class BenchRun:
             outbox.take_back(entry)
             raise
         self.last_event = entry.sequence
-        if kind is not Kind.RESULT:
+        if kind not in _NO_STATE:
             self._apply(record)
         return record
+
+    def hear(self, mail: Iterable[GroupMail]) -> bool:
+        """Write down what the run's group says; tell whether the group has become complete by it."""
+        if self.heard is None:
+            return False
+        was_joined = self.heard.is_joined
+        for data in dump(self.heard.unknown(mail)):
+            self._apply(self.record(Kind.GROUP, data))
+        return self.heard.is_joined and not was_joined
+
+    @property
+    def joining_seconds(self) -> float:
+        """Return how long the run waits for its group at most, 0 when it does not."""
+        if self.heard is None or self.heard.is_joined:
+            return 0.0
+        return self.heard.seat.timeout + JOIN_MARGIN_SECONDS
 
     def begin(
         self,
@@ -228,6 +260,9 @@ class BenchRun:
         self._before, self._now = Counter(), Counter()
         if event.begins > 1:
             self.collect_emissions()
+        # A step reads its journal from its begin: what was heard before stands there once more.
+        for data in dump(self.heard.mail.values()) if self.heard else ():
+            self.record(Kind.GROUP, data)
 
     def granted(self, token: str) -> Granted:
         """Return what the worker needs to know."""
@@ -273,7 +308,9 @@ class BenchRun:
         return value if isinstance(value, dict) else {}
 
     def job_seconds(self, now: float) -> float:
-        """Return how long the run has worked, waits for slots left out."""
+        """Return how long the run has worked; waits for slots and for its group are left out."""
+        if self.joining_seconds:
+            return 0.0
         began = self.past.began_at
         present = 0.0 if began is None or began > now else now - began - self.past.waited
         return self.past.worked + present
@@ -312,6 +349,8 @@ class BenchRun:
             case Kind.LOST:
                 self.past.lost(record.at)
                 self.gate.apply_lost()
+            case Kind.GROUP:
+                self._apply_group(record)
             case Kind.BACK:
                 self.past.came_back(float(data["since"]), record.at)
             case Kind.END:
@@ -337,6 +376,13 @@ class BenchRun:
         self.gate.apply_begin(data["token"], record.step, None)
         if self.gate.hold:
             self.gate.hold.cpus = tuple(data.get("cpus", ()))
+
+    def _apply_group(self, record: Record) -> None:
+        if self.heard is not None:
+            self.heard.take(load(record.data))
+            self.gate.heard = self.heard.last
+            if self.heard.is_joined:
+                self.past.joined(record.at)
 
 
 def primary_channel(plan: Plan) -> str:

@@ -56,6 +56,7 @@ class Shipper:
         self._outbox = outbox
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._hurried = threading.Event()
         self._cargoes: dict[int, _Cargo] = {}
         self._report: Report | None = None
         self._sent = outbox.confirmed
@@ -76,6 +77,11 @@ class Shipper:
 
     def wake(self) -> None:
         """Tell that there are new events."""
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Tell that there is an event that others wait for."""
+        self._hurried.set()
         self._wake.set()
 
     def report(self, report: Report) -> None:
@@ -132,6 +138,7 @@ class Shipper:
         while True:
             self._wake.wait(RESEND_SECONDS)
             self._wake.clear()
+            self._hurried.clear()
             is_last = self._is_over
             try:
                 self._ship()
@@ -155,7 +162,7 @@ class Shipper:
         if self._ship_logs() or has_shipped:
             # What comes in the meantime goes out in one piece.
             self._wake.set()
-            time.sleep(COALESCE_SECONDS)
+            self._hurried.wait(COALESCE_SECONDS)
 
     def _look_back(self) -> None:
         """Send again what was not confirmed for some seconds, unless it still waits in Redis.

@@ -20,7 +20,9 @@ def arm(floor: Floor, stand: Stand) -> None:
         return
     step = run.plan.steps[hold.step]
     # While the bench was away nobody read the device: no time of the step.
-    seconds = run.past.last_begin_at + run.past.away + step.deadline - monotonic()
+    # Nor does a step work that waits for the run's group to be complete.
+    allowed = run.past.away + step.deadline + run.joining_seconds
+    seconds = run.past.last_begin_at + allowed - monotonic()
     job = job_seconds_left(stand)
     is_job = step.kind is not StepKind.COLLECT and job < seconds
     act = _end_job if is_job else _lose_step

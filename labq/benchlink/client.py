@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from labq.benchlink.child import run_fenced
 from labq.benchlink.console import BenchConsole, StepClock, StepStand, open_journal
+from labq.benchlink.group import BenchGroup
 from labq.benchlink.link import HoldLostError, Link
 from labq.benchlink.messages import (
     Begin,
@@ -31,6 +32,7 @@ from labq.domain.errors import Failure, InfrastructureError
 from labq.domain.plan import Plan, PlanStep
 from labq.domain.verdicts import CaseResult, Level
 from labq.hw.console import Console
+from labq.hw.group import GroupLine
 from labq.hw.power import Power
 from labq.hw.session import Emulator, Finished, Session
 from labq.plans import load_plan
@@ -61,6 +63,7 @@ class StepSession(Session):
         self._stand = StepStand(link, StepClock(self._journal, granted, link.pauses))
         self._consoles: dict[str, BenchConsole] = {}
         self._power = BenchPower(link, self._plan)
+        self._group = BenchGroup(self._journal, granted.start, self._stand)
         self._next: int | None = None
         self._is_over = False
 
@@ -93,6 +96,11 @@ class StepSession(Session):
     @override
     def power(self) -> Power:
         return self._power
+
+    @property
+    @override
+    def group(self) -> GroupLine:
+        return self._group
 
     @override
     def console(self, channel: str | None = None) -> Console:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labq.benchlink.link import Link
-from labq.benchlink.messages import Granted, Log, Result, Send
+from labq.benchlink.messages import Granted, Log, Result, Send, Tell
 from labq.benchlink.pauses import Pauses
 from labq.benchlink.records import HEADER_BYTES, MOST_DATA, Kind, Record, parse, size_of
 from labq.domain.deadline import Deadline, monotonic
 from labq.hw.console import Chunk, ConsoleClosedError
 
-_READ_BYTES = HEADER_BYTES + 255 + MOST_DATA
+READ_BYTES = HEADER_BYTES + 255 + MOST_DATA
 
 
 class StepClock:
@@ -28,7 +28,7 @@ class StepClock:
 
     def __init__(self, journal: int, granted: Granted, pauses: Pauses) -> None:
         self.pauses = pauses
-        buffer = os.pread(journal, _READ_BYTES, granted.start)
+        buffer = os.pread(journal, READ_BYTES, granted.start)
         first = next(parse(buffer, granted.start), None)
         self._seen = pauses.without(first.at if first else monotonic())
         begin = size_of(first) if first else 0
@@ -128,7 +128,7 @@ class BenchConsole:
         return item.chunk
 
     def _fill(self) -> bool:
-        buffer = os.pread(self._journal, _READ_BYTES, self._position)
+        buffer = os.pread(self._journal, READ_BYTES, self._position)
         before = self._position
         for record in parse(buffer, before):
             self._position = record.position + size_of(record)
@@ -164,7 +164,7 @@ class StepStand:
         self.clock = clock
         self._emissions = 0
 
-    def emit(self, make: Callable[[int], Send | Log | Result]) -> int:
+    def emit(self, make: Callable[[int], Send | Log | Result | Tell]) -> int:
         """Emit what `make` gives for the next number; the journal's past is not done again."""
         self._emissions += 1
         reply = self.link.ask(make(self._emissions))

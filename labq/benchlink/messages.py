@@ -93,6 +93,31 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Tell the other members of the run's group; see `labq.domain.events.MessageSent`."""
+
+    number: int
+    sort: Literal["send", "start"]
+    name: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    op: Literal["tell"] = "tell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Give the step's slot back: it waits for the others of its group."""
+
+    op: Literal["rest"] = "rest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Have a slot again; the reply comes once there is one."""
+
+    op: Literal["resume"] = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
     """Power: `on`, `off`, `reset`, or `run` with the key of a command."""
 
@@ -153,6 +178,9 @@ Request = (
     | Send
     | Log
     | Result
+    | Tell
+    | Rest
+    | Resume
     | Switch
     | Child
     | ChildGone

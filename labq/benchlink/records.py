@@ -3,7 +3,7 @@
 Layout, little-endian: length of what follows the first 8 bytes, CRC-32 of it, sequence, wall time
 (microseconds since 1970), monotonic time (seconds), kind, length of the channel's name, step,
 number; then the name and the data. `number` counts the channel's bytes before an OUTPUT, and is
-the emission's number within its step for INPUT, TYPING, TYPED, LOG and RESULT.
+the emission's number within its step for INPUT, TYPING, TYPED, LOG, RESULT and MESSAGE.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Kind(IntEnum):
     CLOSED = 12
     GAP = 13
     BACK = 14
+    MESSAGE = 15
+    GROUP = 16
 
 
 class Record(NamedTuple):

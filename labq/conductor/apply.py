@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -13,8 +13,9 @@ from labq.conductor.entries import Entry, follow, garbage
 from labq.conductor.lead import Lead, is_passing
 from labq.domain.errors import NotFoundError
 from labq.domain.events import Event, Report
+from labq.domain.orders import GroupOrder
 from labq.models.host import Host
-from labq.services import events, hosts, refusals, transitions
+from labq.services import events, hosts, job_groups, refusals, transitions
 from labq.services.leader import LostLeadershipError
 from labq.services.refusals import Refused
 from labq.streams import BadEvent, dump_event, dump_report
@@ -23,16 +24,21 @@ MOST_EVENTS = 2000
 """Of one host in one turn; others have theirs before the next."""
 MOST_SINGLY = 50
 """In one turn, when events have to be applied one by one."""
+Mail = Sequence[tuple[str, GroupOrder]]
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How far a host's events are applied now, and whether all that was given is stored."""
+    """How far a host's events are applied now, and whether all that was given is stored.
+
+    `mail` is what members of groups are to be told by it.
+    """
 
     sequence: int
     is_done: bool = True
     refused: int = 0
+    mail: Mail = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +82,20 @@ class Applier:
                 raise
             log.warning("host %s: %d events are applied singly: %s", self.host, len(chunk), error)
             return self._store_singly(sequence, found, rest)
-        return Applied(applied.sequence, is_all, applied.refused)
+        return replace(applied, is_done=is_all)
 
     def _store_singly(
         self, sequence: int, found: Sequence[Event | BadEvent], rest: _Rest
     ) -> Applied:
-        refused = 0
+        refused, mail = 0, list[tuple[str, GroupOrder]]()
         for event in found[:MOST_SINGLY]:
             applied = self._apply_one(sequence, event)
             sequence, refused = applied.sequence, refused + applied.refused
+            mail += applied.mail
         if len(found) > MOST_SINGLY:
-            return Applied(sequence, is_done=False, refused=refused)
+            return Applied(sequence, is_done=False, refused=refused, mail=mail)
         applied = self._apply_rest(sequence, rest)
-        return Applied(applied.sequence, refused=refused + applied.refused)
+        return Applied(applied.sequence, refused=refused + applied.refused, mail=mail)
 
     def _apply_one(self, sequence: int, event: Event | BadEvent) -> Applied:
         try:
@@ -127,9 +134,10 @@ class Applier:
                 refused += rest.store(session, row)
             refusals.note(session, self.host, refused, _now())
             sequence = row.sequence
+            mail = session.info.pop(job_groups.MAIL, ())
         if refused:
             log.error("host %s: %d refused, last: %s", self.host, len(refused), refused[-1].reason)
-        return Applied(sequence, refused=len(refused))
+        return Applied(sequence, refused=len(refused), mail=mail)
 
 
 def _must_raise(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labq.domain.errors import InvalidInputError
-from labq.domain.events import Event, Report, StepEnded
+from labq.domain.events import Event, MessageSent, Report, StepEnded
 from labq.streams import (
     EVENTS_FIELD,
     REPORT_FIELD,
@@ -111,6 +111,12 @@ def closes(entries: Iterable[Entry]) -> bool:
     """Tell whether an event among entries closes a run."""
     events = (event for batch in batches(entries) for event in batch.events)
     return any(isinstance(event, StepEnded) and event.next is None for event in events)
+
+
+def speaks(entries: Iterable[Entry]) -> bool:
+    """Tell whether an event among entries is a message that others of a group wait for."""
+    events = (event for batch in batches(entries) for event in batch.events)
+    return any(isinstance(event, MessageSent) for event in events)
 
 
 def runs_after(entries: Iterable[Entry], sequence: int) -> set[int]:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from labq.conductor.apply import MOST_EVENTS, Applier
-from labq.conductor.entries import Entry, Raw, closes, count_events, parse
+from labq.conductor.entries import Entry, Raw, closes, count_events, parse, speaks
 from labq.conductor.link import StreamEntries
 from labq.conductor.patience import Patience
 from labq.conductor.recovery import Recovery
@@ -17,6 +17,8 @@ PAUSE_SECONDS = 0.15
 """How long events of a host gather before they are applied."""
 CLOSING_PAUSE_SECONDS = 0.07
 """How long when one of them closes a run; an event after a longer quiet is applied at once."""
+SPEAKING_PAUSE_SECONDS = 0.004
+"""How long when one of them is a message in a group: somebody waits for it."""
 JUDGE_SECONDS = 0.2
 MOST_ENTRIES = 200
 MOST_READ_BYTES = 8 * 1024 * 1024
@@ -30,7 +32,8 @@ class Line:
     """One host; times are monotonic seconds.
 
     `waiting` is read and not looked at, `pending` not yet applied, `applied` the last entry done.
-    `events` counts those that are pending, `is_closing`: one of them closes a run.
+    `events` counts those that are pending, `is_closing`: one of them closes a run, `is_speaking`: one
+    is a message in a group.
     """
 
     host: str
@@ -43,6 +46,7 @@ class Line:
     pending: list[Entry] = field(default_factory=list)
     events: int = 0
     is_closing: bool = False
+    is_speaking: bool = False
     report: Report | None = None
     touched: set[int] = field(default_factory=set)
     order: str = ""
@@ -69,6 +73,8 @@ class Line:
         """Return how long what is pending gathers: not at all once it fills a transaction."""
         if self.events >= MOST_EVENTS:
             return 0.0
+        if self.is_speaking:
+            return SPEAKING_PAUSE_SECONDS
         return CLOSING_PAUSE_SECONDS if self.is_closing else PAUSE_SECONDS
 
     def is_open(self) -> bool:
@@ -95,11 +101,13 @@ class Line:
             size += raw.size
             self.events += count_events([entry])
             self.is_closing = self.is_closing or closes([entry])
+            self.is_speaking = self.is_speaking or speaks([entry])
 
     def done(self) -> None:
         """Forget what is applied, and look at what comes next."""
         self.applied = self.pending[-1].id
-        self.pending, self.events, self.is_closing = [], 0, False
+        self.pending, self.events = [], 0
+        self.is_closing = self.is_speaking = False
         self.look()
 
     def start_over(self) -> None:

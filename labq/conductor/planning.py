@@ -10,23 +10,30 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, Failure, LabqError
-from labq.domain.plan import Upload
+from labq.domain.plan import ConsoleSpec, Plan, PowerSpec, Seat, Upload
 from labq.domain.timeout_scale import Scales
+from labq.jobdef import multinode
 from labq.jobdef.device import DeviceSpec, read_device, render_device
-from labq.jobdef.parse import parse_job
+from labq.jobdef.parse import parse_stored
 from labq.jobdef.plan import build_plan
 from labq.jobdef.plan_timeouts import scale_plan
 from labq.jobdef.spec import JobSpec
-from labq.jobdef.templates import InvalidDeviceError
+from labq.jobdef.stored_secrets import fill
+from labq.jobdef.templates import InvalidDeviceError, Library
 from labq.plans import digest, dump_plan
+from labq.services import device_templates
 from labq.services.artifacts import make_token
+from labq.services.remote_tokens import NOTHING_STORED, Stored
 from labq.services.scheduling import BadDevice, Planned, Proposal, Unplannable
 
 LOOK_SECONDS = 10.0
 """How soon a changed template of the site counts."""
 MOST_DEVICES = 2000
+NO_TEMPLATES = device_templates.Mark(0, None)
 log = logging.getLogger(__name__)
 
 
@@ -37,29 +44,46 @@ class Planner:
         self, templates: Sequence[Path], timeout_scales: Scales, secret_key: str = ""
     ) -> None:
         self._secret_key = secret_key
-        self._templates = tuple(templates)
+        self._library = Library(folders=tuple(templates))
         self._timeout_scales = timeout_scales
         self._devices: dict[str, DeviceSpec] = {}
-        self._files = _look(self._templates)
+        self._files = _look(self._library.folders)
+        self._mark = NO_TEMPLATES
+        self._look_again = Deadline.after(0)
+
+    def look(self, session: Session) -> None:
+        """Forget what was rendered when a template has changed; asked often, it looks seldom."""
+        if not self._look_again.is_over():
+            return
+        folders = self._library.folders
+        files, self._files = self._files, _look(folders)
+        mark, self._mark = self._mark, device_templates.mark(session)
+        if mark != self._mark:
+            self._library = device_templates.library(session, folders)
+        if (files, mark) != (self._files, self._mark):
+            self._devices.clear()
         self._look_again = Deadline.after(LOOK_SECONDS)
 
     def plan(
-        self, proposals: Sequence[Proposal]
+        self, proposals: Sequence[Proposal], stored: Stored = NOTHING_STORED
     ) -> tuple[list[Planned], list[Unplannable | BadDevice]]:
-        """Return the plans that could be built, and why the others could not."""
+        """Return the plans that could be built, and why the others could not.
+
+        `stored` has the remote tokens of the submitters.
+        """
         planned: list[Planned] = []
         refused: list[Unplannable | BadDevice] = []
         for proposal in proposals:
-            one = self._plan_one(proposal)
+            one = self._plan_one(proposal, stored)
             if isinstance(one, Planned):
                 planned.append(one)
             else:
                 refused.append(one)
         return planned, refused
 
-    def _plan_one(self, proposal: Proposal) -> Planned | Unplannable | BadDevice:
+    def _plan_one(self, proposal: Proposal, stored: Stored) -> Planned | Unplannable | BadDevice:
         try:
-            return self._build(proposal)
+            return self._build(proposal, stored)
         except InvalidDeviceError as error:
             return BadDevice(proposal.device, str(error))
         except LabqError as error:
@@ -69,8 +93,11 @@ class Planner:
             message = f"planning failed: {type(error).__name__}: {error}"
             return Unplannable(proposal.job, Failure(type=ErrorType.BUG, message=message))
 
-    def _build(self, proposal: Proposal) -> Planned:
-        spec = _parsed(proposal.definition)
+    def _build(self, proposal: Proposal, stored: Stored) -> Planned:
+        filled = fill(
+            _parsed(proposal.definition), lambda text: stored.find(proposal.submitter, text)
+        )
+        spec = filled.spec
         built = build_plan(
             spec,
             self._device(proposal, spec),
@@ -80,7 +107,10 @@ class Planner:
             host_address=proposal.host_address,
         )
         built = scale_plan(built, proposal.timeout_scales, self._timeout_scales)
-        built = replace(built, upload=self._upload(proposal))
+        masks = tuple(dict.fromkeys((*built.masks, *filled.values)))
+        built = replace(built, upload=self._upload(proposal), seat=_seat(proposal, spec))
+        built = replace(built, masks=masks)
+        built = _as_guest(built) if proposal.is_guest else built
         text = dump_plan(built)
         return Planned(proposal=proposal, plan=built, text=text, digest=digest(text))
 
@@ -92,7 +122,8 @@ class Planner:
         return Upload(token=token, consoles=proposal.keeps_console)
 
     def _device(self, proposal: Proposal, spec: JobSpec) -> DeviceSpec:
-        self._forget_changed()
+        if len(self._devices) >= MOST_DEVICES:
+            self._devices.clear()
         name, device_type = proposal.device, proposal.device_type
         key = json.dumps([name, device_type, proposal.template, dict(spec.context)])
         if key not in self._devices:
@@ -101,19 +132,12 @@ class Planner:
                 name=name,
                 device_type=device_type,
                 context=spec.context,
-                search_path=self._templates,
+                library=self._library,
             )
-            self._devices[key] = read_device(dictionary, name=name, device_type=device_type)
+            self._devices[key] = read_device(
+                dictionary, name=name, device_type=device_type, context=spec.context
+            )
         return self._devices[key]
-
-    def _forget_changed(self) -> None:
-        if self._look_again.is_over():
-            files, self._files = self._files, _look(self._templates)
-            self._look_again = Deadline.after(LOOK_SECONDS)
-            if files != self._files:
-                self._devices.clear()
-        if len(self._devices) >= MOST_DEVICES:
-            self._devices.clear()
 
 
 def _look(folders: Sequence[Path]) -> frozenset[tuple[str, int, int]]:
@@ -127,7 +151,37 @@ def _look(folders: Sequence[Path]) -> frozenset[tuple[str, int, int]]:
     return frozenset(found)
 
 
+def _seat(proposal: Proposal, spec: JobSpec) -> Seat | None:
+    """Return what the run is in its group, None for a job without one."""
+    place, said = proposal.place, multinode.seat(spec)
+    if place is None or said is None:
+        return None
+    return Seat(
+        group=place.group,
+        name=place.name,
+        member=place.member,
+        role=place.role,
+        roles=place.roles,
+        timeout=spec.timeouts.job if said.timeout is None else said.timeout,
+        start_role=place.start_role,
+    )
+
+
+def _as_guest(plan: Plan) -> Plan:
+    """Return the plan of one that logs in to a device that another run has: it holds nothing of it.
+
+    Its console is that of a program, which a step starts.
+    """
+    return replace(
+        plan,
+        device=f"{plan.device}-guest-{plan.run}",
+        locks=(),
+        consoles=(ConsoleSpec(channel="guest", kind="emulator"),),
+        power=PowerSpec(kind="emulator"),
+    )
+
+
 @lru_cache(maxsize=64)
 def _parsed(definition: str) -> JobSpec:
     """Return the parsed definition; the same text is often submitted many times in a row."""
-    return parse_job(definition)
+    return parse_stored(definition)

@@ -18,7 +18,6 @@ import redis
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm import Session
 
 from labq import queue
 from labq.conductor import announce
@@ -28,6 +27,7 @@ from labq.domain.deadline import Deadline
 from labq.domain.timeout_scale import Scales
 from labq.services import (
     audience_counts,
+    audience_moves,
     backfills,
     deliveries,
     health_checks,
@@ -35,13 +35,15 @@ from labq.services import (
     jobs,
     losses,
     partitions,
+    remote_tokens,
     reservations,
     rollups,
     scheduling,
 )
 from labq.services.ops import relation_sizes
+from labq.services.remote_tokens import NOTHING_STORED, Stored
 from labq.services.retention import runs as retention_runs
-from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Unplannable
+from labq.services.scheduling import MOST_PAIRINGS, BadDevice, Planned, Proposal, Unplannable
 from labq.services.transitions import SYSTEM, WORK_CHANNEL, By, Work
 
 PASS_SECONDS = 10.0
@@ -50,6 +52,7 @@ GATHER_SECONDS = 0.1
 """How long jobs and devices gather after a pairing; after a longer quiet they are paired at once."""
 DELIVER_TASK = "labq.notify"
 BACKFILL_TASK = "labq.backfill"
+MOVE_TASK = "labq.rights"
 RETAIN_TASK = "labq.retention"
 MEASURE_TASK = "labq.sizes"
 FIRST_MEASURE_SECONDS = 60.0
@@ -71,14 +74,15 @@ class Scheduler:
         lost_after: timedelta = timedelta(minutes=30),
         *,
         timeout_scales: Scales | None = None,
-        secret_key: str = "",
+        sealing_keys: Sequence[str] = (),
         tell_admins: Callable[[Session, datetime], None] | None = None,
     ) -> None:
         self._lead = lead
         self._lost_after = lost_after
         self._tell_admins = tell_admins
         self._client = client
-        self._planner = Planner(templates, timeout_scales or {}, secret_key)
+        self._planner = Planner(templates, timeout_scales or {}, next(iter(sealing_keys), ""))
+        self._keys = sealing_keys
         self._random = SystemRandom()
         self._gather = Deadline.after(0)
         self._measure_at = Deadline.after(FIRST_MEASURE_SECONDS)
@@ -113,6 +117,9 @@ class Scheduler:
 
     def work(self, work: frozenset[Work]) -> None:
         """Do what is asked for: send what is decided, pair, hand out deliveries."""
+        if Work.CANCELING in work:
+            while self._cancel_doomed():
+                pass
         if Work.SENDING in work:
             while self._send():
                 pass
@@ -123,6 +130,11 @@ class Scheduler:
                 pass
         if Work.DELIVERING in work:
             self._deliver()
+
+    def _cancel_doomed(self) -> bool:
+        """Cancel the jobs of groups that one member has ended; return whether there were any."""
+        with self._lead.transaction("cancel_groups") as session:
+            return jobs.cancel_doomed(session, _now()) > 0
 
     def _send(self) -> bool:
         """Send what is decided, and return whether there may be more."""
@@ -144,9 +156,12 @@ class Scheduler:
         """Pair once, and return whether there may be more to pair."""
         with self._lead.reading() as session:
             proposals = scheduling.propose(session, self._random)
+            if proposals:
+                self._planner.look(session)
+            stored = self._find_stored(session, proposals)
         if not proposals:
             return False
-        planned, refused = self._planner.plan(proposals)
+        planned, refused = self._planner.plan(proposals, stored)
         if refused:
             self._refuse(refused)
         kept = self._reserve(planned)
@@ -154,18 +169,28 @@ class Scheduler:
         announce.announce(self._lead, self._client, [announce.of_planned(one) for one in kept])
         return bool(refused) or len(proposals) >= MOST_PAIRINGS
 
+    def _find_stored(self, session: Session, proposals: Sequence[Proposal]) -> Stored:
+        """Return the remote tokens of those whose jobs have a place for one."""
+        places = ("secrets:", "headers:")
+        users = {
+            one.submitter for one in proposals if any(word in one.definition for word in places)
+        }
+        if not users:
+            return NOTHING_STORED
+        return remote_tokens.find_stored(session, users, keys=self._keys)
+
     def _reserve(self, planned: Sequence[Planned]) -> list[Planned]:
-        """Write the runs; where a resource was taken meanwhile, one at a time."""
+        """Write the runs; where a resource was taken meanwhile, one job or group at a time."""
         try:
             return self._write(planned)
         except IntegrityError:
             log.warning("%d runs could not be reserved together", len(planned))
         kept: list[Planned] = []
-        for one in planned:
+        for unit in reservations.units(planned):
             try:
-                kept += self._write([one])
+                kept += self._write(unit)
             except IntegrityError as error:
-                log.warning("job %d waits on: %s", one.proposal.job, error.orig)
+                log.warning("job %d waits on: %s", unit[0].proposal.job, error.orig)
         return kept
 
     def _write(self, planned: Sequence[Planned]) -> list[Planned]:
@@ -185,10 +210,13 @@ class Scheduler:
         with self._lead.transaction("deliver") as session:
             due = deliveries.hand_out(session, _now())
             fills = backfills.hand_out(session, _now())
+            moves = audience_moves.hand_out(session, _now())
         for delivery in due:
             queue.send(DELIVER_TASK, delivery=delivery)
         for name in fills:
             queue.send(BACKFILL_TASK, what=name)
+        for name in moves:
+            queue.send(MOVE_TASK, device_type=name)
 
     def _time_out(self) -> None:
         with self._lead.transaction("time_out") as session:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from labq.conductor.apply import Applier
 from labq.conductor.entries import Entry, garbage, last_sequence, newest_report, runs_after
 from labq.conductor.generation import Generation
+from labq.conductor.group_post import GroupPost
 from labq.conductor.guard import bound
 from labq.conductor.lead import Lead, is_outage
 from labq.conductor.line import JUDGE_SECONDS, Line
@@ -50,6 +51,7 @@ class Uplink:
         self._lead = lead
         self._client = client
         self._generation = Generation(lead, client)
+        self._post = GroupPost(lead, client)
         self._lines: dict[str, Line] = {}
         self._configs: Mapping[str, ConfigOrder] = {}
         self._listed_at = -HOSTS_SECONDS
@@ -199,6 +201,7 @@ class Uplink:
         if is_note_due or last_sequence(entries) or any(garbage(entries)):
             applied = line.applier.store(line.sequence, entries, report)
             line.sequence = applied.sequence
+            self._post.send(applied.mail)
             line.patience.spend(applied.refused, monotonic())
             if report:
                 line.noted, line.noted_at = report, monotonic()
@@ -224,6 +227,7 @@ class Uplink:
             self._generation.tell([line.host])
         elif report.sequence <= line.sequence:
             line.recovery.recover(report, line.touched)
+            self._post.catch_up(line.host, report)
 
     def _trim(self, line: Line) -> None:
         """Drop from Redis what is applied, and the orders that the host has read."""

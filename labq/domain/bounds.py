@@ -14,7 +14,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from labq.domain.errors import Failure, Problem
-from labq.domain.events import Event, Report, ResultReported, StepBegan, StepEnded
+from labq.domain.events import (
+    Event,
+    MessageSent,
+    Report,
+    ResultReported,
+    StepBegan,
+    StepEnded,
+)
 
 MOST_NAME_BYTES = 1024
 MOST_CHANNEL_BYTES = 255
@@ -22,6 +29,8 @@ MOST_MESSAGE_BYTES = 20_000
 MOST_DETAILS_BYTES = 64 * 1024
 KEPT_DETAILS = 4096
 """Characters of a result's details that are kept (LAVA's limit); longer ones are trimmed."""
+MOST_MESSAGE_DATA = 16 * 1024
+"""Characters of what one message in a group carries."""
 MOST_DIGITS = 20
 """Of a measurement, before the decimal point."""
 MOST_STEPS = 10_000
@@ -119,6 +128,10 @@ def event_problems(event: Event) -> Iterator[Problem]:
             if event.failure:
                 yield from _text("failure.message", event.failure.message, MOST_MESSAGE_BYTES)
             yield from _text("suspect", event.suspect, MOST_NAME_BYTES)
+        case MessageSent():
+            yield from _number("offset", event.offset, LARGEST_LONG)
+            yield from _text("name", event.name, MOST_NAME_BYTES)
+            yield from _json("data", dict(event.data), MOST_MESSAGE_DATA)
         case ResultReported():
             yield from _result_problems(event)
 
@@ -135,6 +148,7 @@ def report_problems(report: Report) -> Iterator[Problem]:
         yield from _number("runs.epoch", run.epoch, LARGEST_INT)
         yield from _number("runs.next", run.next, MOST_STEPS)
         yield from _number("runs.back", run.back or 0, MOST_STEPS)
+        yield from _number("runs.heard", run.heard or 0, LARGEST_INT)
     if bad := next(_unstorable(asdict(report), MOST_REPORT_TEXT), None):
         yield Problem("report", bad)
 
@@ -202,12 +216,14 @@ def _text(where: str, text: str, most_bytes: int) -> Iterator[Problem]:
         yield Problem(where, problem)
 
 
-def _json(where: str, value: dict[str, object]) -> Iterator[Problem]:
+def _json(
+    where: str, value: Mapping[str, object], most: int = MOST_DETAILS_BYTES
+) -> Iterator[Problem]:
     """Check a JSON object whose depth its parser has bounded."""
-    if bad := next(_unstorable(value, MOST_DETAILS_BYTES), None):
+    if bad := next(_unstorable(value, most), None):
         yield Problem(where, bad)
-    elif (size := _length(value)) > MOST_DETAILS_BYTES:
-        yield Problem(where, f"{size} characters; at most {MOST_DETAILS_BYTES} are taken")
+    elif (size := _length(value)) > most:
+        yield Problem(where, f"{size} characters; at most {most} are taken")
 
 
 def _unstorable(value: object, most_bytes: int) -> Iterator[str]:

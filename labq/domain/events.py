@@ -90,7 +90,26 @@ class ResultReported:
     kind: Literal["result"] = "result"
 
 
-Event = StepBegan | StepEnded | ResultReported
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent:
+    """A member of a group tells the others something: `sort` is `send`, or `start` for guests.
+
+    `name` is the message's id, or the role whose guests may begin. `offset` is its place in the
+    run's journal.
+    """
+
+    run: int
+    epoch: int
+    step: int
+    at: datetime
+    offset: int
+    sort: Literal["send", "start"]
+    name: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    kind: Literal["message"] = "message"
+
+
+Event = StepBegan | StepEnded | ResultReported | MessageSent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +125,8 @@ class RunReport:
     """One run in a report. `idle_ms`: how long nothing was held, waiting or handing.
 
     `back` is the step that the run must go back to, at a higher epoch, because its consoles are
-    lost; without it the next step can begin.
+    lost; without it the next step can begin. `heard` is the number of the last message of its group
+    up to which it has all, None for a run without a group.
     """
 
     run: int
@@ -115,6 +135,7 @@ class RunReport:
     state: HoldState
     idle_ms: int = 0
     back: int | None = None
+    heard: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,8 @@ def match(
     """
     pool = _Pool(devices, random=random, taken=taken)
     pairings: list[Pairing] = []
-    for one in sorted([*jobs, *groups], key=_rank):
+    units: list[WaitingJob | WaitingGroup] = [*jobs, *groups]
+    for one in sorted(units, key=_rank):
         if isinstance(one, WaitingGroup):
             pairings += _match_group(pool, one, busy)
         elif (device := pool.take(one.want)) is not None:

@@ -78,4 +78,30 @@ class ConfigOrder:
     kind: Literal["config"] = "config"
 
 
-Order = RunOrder | ConfirmOrder | AgainOrder | StoredOrder | GenerationOrder | ConfigOrder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMail:
+    """One message in a group, with its number there.
+
+    `sort` is `send`, `start` (guests of the role `name` may begin) or `begun` (all members have).
+    `sender` is the member's id as clients see it, empty where the server itself says it.
+    """
+
+    number: int
+    sort: str
+    name: str
+    sender: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupOrder:
+    """Messages for all runs of a group on the host; those that a run has are left out there."""
+
+    group: int
+    messages: tuple[GroupMail, ...]
+    kind: Literal["group"] = "group"
+
+
+Order = (
+    RunOrder | ConfirmOrder | AgainOrder | StoredOrder | GenerationOrder | ConfigOrder | GroupOrder
+)

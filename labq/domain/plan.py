@@ -232,3 +232,10 @@ class Plan:
     def collect(self) -> int:
         """Return the index of the last step, which always runs."""
         return len(self.steps) - 1
+
+
+def is_one_job(plan: Plan, other: Plan) -> bool:
+    """Tell whether two plans are of one run, or of members of one group, which work together."""
+    if plan.run == other.run:
+        return True
+    return plan.seat is not None and other.seat is not None and plan.seat.group == other.seat.group

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError
+from labq.domain.orders import GroupMail
 from labq.domain.plan import Plan, PlanStep
 from labq.domain.verdicts import CaseResult, Level
 from labq.hw.console import Chunk, ConsoleClosedError
@@ -115,6 +116,54 @@ class FakePower:
             raise InfrastructureError(f"power command {name!r} failed")
 
 
+class FakeGroup:
+    """A line to a group on its own clock: hears `script`, then what `answer` makes of what is told.
+
+    In the script stands how long after the one before a message comes.
+    """
+
+    def __init__(
+        self,
+        script: Sequence[tuple[float, GroupMail]] = (),
+        answer: Callable[[str, str], Sequence[GroupMail]] = lambda _sort, _name: (),
+    ) -> None:
+        self.told: list[tuple[str, str, dict[str, str]]] = []
+        self.calls: list[str] = []
+        self.heard: list[GroupMail] = []
+        self._answer = answer
+        self._clock = 0.0
+        self._due: deque[tuple[float, GroupMail]] = deque()
+        for after, mail in script:
+            self._due.append(((self._due[-1][0] if self._due else 0.0) + after, mail))
+
+    def now(self) -> float:
+        """Return the scripted clock."""
+        return self._clock
+
+    def tell(self, sort: str, name: str, data: Mapping[str, str]) -> None:
+        """Record what is told, and hear the answer at once."""
+        self.told.append((sort, name, dict(data)))
+        self._due.extendleft(reversed([(self._clock, one) for one in self._answer(sort, name)]))
+
+    def read(self, deadline: Deadline) -> tuple[GroupMail, ...] | None:
+        """Return the next message that is due by `deadline`."""
+        if self._due and self._due[0][0] <= deadline.at:
+            at, mail = self._due.popleft()
+            self._clock = max(self._clock, at)
+            self.heard.append(mail)
+            return (mail,)
+        self._clock = max(self._clock, deadline.at)
+        return None
+
+    def rest(self) -> None:
+        """Record it."""
+        self.calls.append("rest")
+
+    def resume(self) -> None:
+        """Record it."""
+        self.calls.append("resume")
+
+
 @dataclass(slots=True)
 class FakeSession:
     """A session that keeps everything in lists."""
@@ -130,6 +179,7 @@ class FakeSession:
     emulators: list[Emulator] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     disconnected: list[str] = field(default_factory=list)
+    group: FakeGroup = field(default_factory=FakeGroup)
     kept_consoles: int = 0
     finish: Finished = field(default_factory=lambda: Finished(0, ""))
 

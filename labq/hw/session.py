@@ -11,6 +11,7 @@ from labq.domain.deadline import Deadline
 from labq.domain.plan import Plan, PlanStep
 from labq.domain.verdicts import CaseResult, Level
 from labq.hw.console import Console
+from labq.hw.group import GroupLine
 from labq.hw.power import Power
 
 
@@ -62,6 +63,10 @@ class Session(Protocol):
     @property
     def power(self) -> Power:
         """Return the device's power."""
+
+    @property
+    def group(self) -> GroupLine:
+        """Return the line to the other members of the run's group."""
 
     def console(self, channel: str | None = None) -> Console:
         """Open a channel (default: the primary one) if it is not open, and return it."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from labq.actions.steps.work import TestTimeoutError, Work
+from labq.actions.steps.expiry import TestTimeoutError
+from labq.actions.steps.group import Group
+from labq.actions.steps.work import Work
 from labq.benchlink.client import HoldLostError, StepSession, begin
 from labq.domain.errors import ErrorType, Failure, InfrastructureError, JobError, LabqError
 from labq.domain.plan import StepKind
@@ -82,6 +84,8 @@ def attempt(session: Session) -> Failure | None:
 
 def _work(session: Session) -> None:
     if session.step.index == 0 and session.step.kind is not StepKind.COLLECT:
+        if session.plan.seat is not None:
+            Group(session, session.plan.seat).join()
         _validate(session)
     run_tries(session, prepare(session.step))
 

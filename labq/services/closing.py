@@ -14,7 +14,7 @@ from labq.domain.health_checks import CHECKED_HEALTH
 from labq.domain.states import DeviceHealth, DeviceState, Outcome, RunState, StepState
 from labq.models.device import Device, Reservation
 from labq.models.job import Job
-from labq.services import deliveries, results, transitions
+from labq.services import deliveries, job_groups, results, transitions
 from labq.services.open_runs import OpenRun
 from labq.services.results import OwnResult
 from labq.services.transitions import By
@@ -44,8 +44,9 @@ def close(session: Session, known: OpenRun, by: By, fault: str = "") -> Ended:
     A device of which the host tells a `fault` is taken out of use at once.
     """
     ended = _end(session, known, by)
-    _take_out(session, known, fault, by)
-    _free(session, known.device, by)
+    if not known.run.is_guest:
+        _take_out(session, known, fault, by)
+        _free(session, known.device, by)
     return ended
 
 
@@ -66,6 +67,8 @@ def give_up(session: Session, known: OpenRun, why: Failure, by: By) -> Ended:
 def tear_down(session: Session, known: OpenRun, by: By, fault: str = "") -> Ended:
     """Take in that nothing of a run that was given up is left on its host: its device is free."""
     known.run.torn_down_at = by.at
+    if known.run.is_guest:
+        return Ended(run=known.run.id, job=known.job)
     _take_out(session, known, fault, by)
     _free(session, known.device, by)
     if known.device.health is DeviceHealth.GOOD:
@@ -100,7 +103,8 @@ def _end(session: Session, known: OpenRun, by: By) -> Ended:
     for step in known.steps.values():
         if step.state in (StepState.WAITING, StepState.RUNNING):
             transitions.move_step(session, step, StepState.SKIPPED, by)
-    _settle_health(session, known, outcome, by)
+    if not run.is_guest:
+        _settle_health(session, known, outcome, by)
     may_retry = run.state is not RunState.CANCELING and job.retries_left > 0
     transitions.move_run(session, run, RunState.ENDED, by)
     if may_retry and failure and failure.type is ErrorType.INFRASTRUCTURE:
@@ -108,6 +112,7 @@ def _end(session: Session, known: OpenRun, by: By) -> Ended:
         job.waits_again = True
         return Ended(run=run.id, job=job, has_successor=True)
     transitions.finish_job(session, job, outcome, failure, by=by)
+    job_groups.note_end(session, job, by.at)
     deliveries.add_due(session, job, known.notify, by.at)
     case = results.job_result(job, run.id, run.epoch, failure=failure, at=by.at)
     return Ended(run=run.id, job=job, case=case)

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from labq.domain.bounds import near
 from labq.domain.errors import ConflictError, LabqError, NotFoundError
-from labq.domain.events import Event, ResultReported, StepBegan, StepEnded
+from labq.domain.events import Event, MessageSent, ResultReported, StepBegan, StepEnded
 from labq.models.host import Host
-from labq.services import closing, open_runs, runs, transitions
+from labq.services import closing, job_groups, open_runs, runs, transitions
 from labq.services.closing import Ended
 from labq.services.intake import Intake, Reported
 from labq.services.open_runs import OpenRun
@@ -36,6 +36,7 @@ def apply(session: Session, host: Host, events: Sequence[Event], now: datetime) 
         known=open_runs.load(session, {event.run for event in events}, host=host.name),
         by=By(SYSTEM, now),
     )
+    job_groups.lock_all(session, batch.groups(events))
     for event in events:
         batch.take(event)
     batch.close()
@@ -70,6 +71,12 @@ class _Batch:
             return
         self._apply(known, _dated(event, known, self.by.at))
 
+    def groups(self, events: Sequence[Event]) -> set[int]:
+        """Return the groups of jobs that events may change."""
+        runs_of = {event.run for event in events if not isinstance(event, ResultReported)}
+        rows = (row.job.group_id for run, row in self.known.items() if run in runs_of)
+        return {group for group in rows if group is not None}
+
     def close(self) -> None:
         """Store the results, and what ended runs leave to be done."""
         for intake in self.intakes.values():
@@ -90,6 +97,8 @@ class _Batch:
             case StepEnded():
                 one = runs.end(self.session, known, event, self.by)
                 self.ended += [one] if one else []
+            case MessageSent():
+                job_groups.take(self.session, known, event)
             case never:
                 assert_never(never)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,16 +19,22 @@ from labq.domain.errors import (
     NotFoundError,
     Problem,
 )
-from labq.domain.matching import FreeDevice, Want, explain
-from labq.domain.states import DeviceHealth, JobState, Outcome
+from labq.domain.states import JobState, Outcome
+from labq.jobdef import multinode
+from labq.jobdef.multinode import Member
 from labq.jobdef.parse import parse_job
 from labq.jobdef.spec import Audience, JobSpec
-from labq.models.device import Device, DeviceType
+from labq.models.audience import PUBLIC
+from labq.models.device import DeviceType
 from labq.models.job import Job, JobDefinition
 from labq.models.user import Group
 from labq.services import (
     audiences,
+    available_devices,
     deliveries,
+    device_aliases,
+    device_rights,
+    job_groups,
     job_labels,
     open_runs,
     results,
@@ -35,7 +43,7 @@ from labq.services import (
     transitions,
 )
 from labq.services.transitions import By, Work
-from labq.services.visibility import Viewer, visible_jobs
+from labq.services.visibility import ANONYMOUS, Viewer, visible_jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,22 +89,66 @@ def submit(
     """
     if user.user_id is None:
         raise ForbiddenError("log in to submit jobs")
-    spec = parse_job(text)
+    spec = _named(session, parse_job(text))
     definition = text.decode() if isinstance(text, bytes) else text
-    groups = _check(session, replace(spec, device=options.device or spec.device))
-    priority = spec.priority if options.priority is None else options.priority
-    if not 0 <= priority <= 100:
+    # Health checks may use every device: they are the server's own.
+    asking = replace(user, is_admin=True) if options.is_health_check else user
+    name = str(uuid.uuid4())
+    members = _members(session, spec, definition, name)
+    groups = _check(session, asking, replace(spec, device=options.device or spec.device), members)
+    _check_options(options, members)
+
+    store = partial(_store, session, _Submission(user.user_id, groups, options, now))
+    if members:
+        first = job_groups.store(session, members, name=name, text=definition, make=store)
+    else:
+        first = store(spec, definition).id
+    transitions.tell(session, work=[Work.PAIRING])
+    return first
+
+
+def _members(session: Session, spec: JobSpec, definition: str, name: str) -> list[Member]:
+    """Return the jobs that a multinode definition stands for, none for another one."""
+    if not spec.is_multinode:
+        return []
+    members = multinode.split(definition, name)
+    return [replace(member, spec=_named(session, member.spec)) for member in members]
+
+
+def _check_options(options: SubmitOptions, members: Sequence[Member]) -> None:
+    if options.priority is not None and not 0 <= options.priority <= 100:
         raise InvalidInputError([Problem("options.priority", "must be 0 to 100")])
+    if members and options.retries:
+        message = "a multinode job has no further runs: its members would not meet again"
+        raise InvalidInputError([Problem("options.retries", message)])
+    if members and options.device:
+        message = "a multinode job names devices in its roles"
+        raise InvalidInputError([Problem("options.device", message)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """What all jobs of a submission have in common: whose, for whose eyes, how and when."""
+
+    submitter_id: int
+    groups: list[int] | None
+    options: SubmitOptions
+    now: datetime
+
+
+def _store(session: Session, of: _Submission, spec: JobSpec, definition: str) -> Job:
+    """Store one job, checked before."""
+    options, now = of.options, of.now
     queue_seconds = options.queue_seconds or spec.timeouts.queue
     job = Job(
         name=spec.name,
-        submitter_id=user.user_id,
+        submitter_id=of.submitter_id,
         device_type=spec.device_type,
         wanted_device=options.device or spec.device,
         wanted_host=spec.worker,
         tags=list(spec.tags),
-        priority=priority,
-        audience_id=audiences.choose(session, groups, user.user_id),
+        priority=spec.priority if options.priority is None else options.priority,
+        audience_id=_audience(session, of.groups, of.submitter_id, spec.device_type),
         state=JobState.SUBMITTED,
         submitted_at=now,
         queue_until=now + timedelta(seconds=queue_seconds) if queue_seconds else None,
@@ -114,47 +166,53 @@ def submit(
     job_labels.store(session, job, metadata)
     tally.job_submitted(session, job)
     transitions.tell_of_job(session, job, now)
-    transitions.tell(session, jobs=[job.id], work=[Work.PAIRING])
-    return job.id
+    transitions.tell(session, jobs=[job.id])
+    return job
 
 
-def validate(session: Session, text: str | bytes) -> None:
+def validate(session: Session, text: str | bytes, user: Viewer = ANONYMOUS) -> None:
     """Raise what `submit` would raise for this text, and store nothing."""
-    _check(session, parse_job(text))
+    spec = _named(session, parse_job(text))
+    definition = text.decode() if isinstance(text, bytes) else text
+    _check(session, user, spec, _members(session, spec, definition, "validated"))
 
 
 def cancel(session: Session, job_id: int, *, user: Viewer, now: datetime) -> None:
     """Cancel a job: at once while it waits, else by way of `collect`; an ended one stays as it is.
 
     Raises NotFoundError for an unknown or hidden job, ForbiddenError unless the user is its
-    submitter or an admin.
+    submitter, an admin, or may change its device (without one: its device type).
     """
     done = cancel_many(session, [job_id], user=user, now=now)
     if done.unknown:
         raise NotFoundError(f"there is no job {job_id}")
     if done.forbidden:
-        raise ForbiddenError(f"only its submitter or an admin may cancel job {job_id}")
+        raise ForbiddenError(
+            f"only its submitter, an admin and who may change its device may cancel job {job_id}"
+        )
 
 
 def cancel_many(
     session: Session, job_ids: Collection[int], *, user: Viewer, now: datetime
 ) -> Canceled:
-    """Cancel several jobs and say what became of each."""
-    found = {job.id: job for job in transitions.lock(session, Job, set(job_ids))}
+    """Cancel several jobs and say what became of each; with a member its whole group is canceled."""
+    every = job_groups.with_members(session, set(job_ids))
+    found = {job.id: job for job in transitions.lock(session, Job, every)}
     is_seen = select(Job.id).where(Job.id.in_(found), visible_jobs(user))
     seen = {key: found[key] for key in session.scalars(is_seen)}
-    allowed = {key: job for key, job in seen.items() if _may_cancel(user, job)}
+    changeable = _may_change(session, user, seen.values())
+    allowed = {key: job for key, job in seen.items() if key in changeable}
     by = By(user.name, now, f"canceled by {user.name}")
     _cancel(session, list(allowed.values()), by)
     return Canceled(
-        canceled=tuple(sorted(allowed)),
-        forbidden=tuple(sorted(seen.keys() - allowed.keys())),
+        canceled=tuple(sorted(allowed.keys() & set(job_ids))),
+        forbidden=tuple(sorted((seen.keys() - allowed.keys()) & set(job_ids))),
         unknown=tuple(sorted(set(job_ids) - seen.keys())),
     )
 
 
 def cancel_overdue(session: Session, now: datetime, limit: int = 100) -> int:
-    """Cancel jobs that waited longer than their queue timeout; return how many."""
+    """Cancel jobs that waited longer than their queue timeout, with their groups; return how many."""
     query = (
         select(Job)
         .where(Job.state == JobState.SUBMITTED, Job.queue_until <= now)
@@ -162,14 +220,26 @@ def cancel_overdue(session: Session, now: datetime, limit: int = 100) -> int:
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     )
-    overdue = list(session.scalars(query))
+    overdue = {job.id: job for job in session.scalars(query)}
+    others = job_groups.with_members(session, overdue) - overdue.keys() if overdue else set()
     by = By(transitions.SYSTEM, now, "no device took the job within its queue timeout")
-    _cancel(session, overdue, by)
+    _cancel(session, [*overdue.values(), *transitions.lock(session, Job, others)], by)
     return len(overdue)
 
 
+def cancel_doomed(session: Session, now: datetime) -> int:
+    """Cancel what is left of groups that an essential member has ended; return how many groups."""
+    doomed = job_groups.find_doomed(session)
+    for group in doomed:
+        members = job_groups.with_members(session, [group.id])
+        by = By(transitions.SYSTEM, now, group.doomed or "")
+        _cancel(session, transitions.lock(session, Job, members), by)
+        group.doomed = None
+    return len(doomed)
+
+
 def resubmit(session: Session, job_id: int, *, user: Viewer, now: datetime) -> int:
-    """Submit the definition of a job once more, as the user's; return the new job's id.
+    """Submit the definition of a job, or of its group, once more; return the new job's id.
 
     Raises NotFoundError for an unknown or hidden job, and what `submit` raises.
     """
@@ -178,11 +248,17 @@ def resubmit(session: Session, job_id: int, *, user: Viewer, now: datetime) -> i
     if text is None:
         raise NotFoundError(f"there is no job {job_id}")
     options = SubmitOptions(resubmit_of=job_id)
+    text = job_groups.find_definition(session, job_id) or text
     return submit(session, text, user=user, now=now, options=options)
 
 
-def _may_cancel(user: Viewer, job: Job) -> bool:
-    return user.is_admin or (user.user_id is not None and user.user_id == job.submitter_id)
+def _may_change(session: Session, user: Viewer, jobs: Collection[Job]) -> set[int]:
+    """Return the ids of the jobs that a user may cancel: own ones, and those on devices to change."""
+    if user.is_admin:
+        return {job.id for job in jobs}
+    own = {job.id for job in jobs if job.submitter_id == user.user_id}
+    others = [job.id for job in jobs if job.id not in own]
+    return own | device_rights.find_changeable_jobs(session, user, others)
 
 
 def _cancel(session: Session, jobs: Collection[Job], by: By) -> None:
@@ -211,12 +287,20 @@ def finish_waiting(session: Session, jobs: Collection[Job], by: By) -> None:
     )
 
 
-def _check(session: Session, spec: JobSpec) -> list[int] | None:
+def _named(session: Session, spec: JobSpec) -> JobSpec:
+    """Return the definition with its device type by the name proper, where it has an alias."""
+    found = device_aliases.resolve(session, spec.device_type)
+    return replace(spec, device_type=found) if found else spec
+
+
+def _check(
+    session: Session, user: Viewer, spec: JobSpec, members: Sequence[Member] = ()
+) -> list[int] | None:
     """Compare a definition with what exists; return the ids of the groups that may see the job."""
     problems = []
-    if spec.is_multinode:
-        problems.append(Problem("protocols.lava-multinode", "this server runs no multinode jobs"))
-    elif (problem := _find_no_device(session, spec)) is not None:
+    if members:
+        job_groups.check(session, user, members)
+    elif (problem := _find_no_device(session, user, spec)) is not None:
         problems.append(problem)
     groups = _groups(session, spec)
     if spec.visibility.audience is Audience.GROUP and not groups:
@@ -227,24 +311,21 @@ def _check(session: Session, spec: JobSpec) -> list[int] | None:
     return groups
 
 
-def _find_no_device(session: Session, spec: JobSpec) -> Problem | None:
+def _audience(
+    session: Session, groups: list[int] | None, submitter_id: int, device_type: str
+) -> int:
+    """Return who sees a new job. The lock on its type has changes of rights wait for this job."""
+    if groups is not None:
+        return audiences.choose(session, groups, submitter_id)
+    query = select(DeviceType.audience_id).where(DeviceType.name == device_type)
+    of_type = session.scalar(query.with_for_update(read=True, key_share=True))
+    # A member of a group that works on another one's device has no type.
+    return audiences.choose(session, None, submitter_id, of_type or PUBLIC)
+
+
+def _find_no_device(session: Session, user: Viewer, spec: JobSpec) -> Problem | None:
     """Return why no device could ever run the job, busy or not; None when one could."""
-    query = select(Device.name, Device.host, Device.tags).where(
-        Device.device_type == spec.device_type, Device.health != DeviceHealth.RETIRED
-    )
-    devices = [
-        FreeDevice(name=name, device_type=spec.device_type, host=host, tags=frozenset(tags))
-        for name, host, tags in session.execute(query)
-    ]
-    if not devices and session.get(DeviceType, spec.device_type) is None:
-        return Problem("device_type", f"there is no device type {spec.device_type!r}")
-    want = Want(
-        device_type=spec.device_type,
-        tags=frozenset(spec.tags),
-        device=spec.device,
-        host=spec.worker,
-    )
-    reason = explain(want, devices)
+    reason = available_devices.find_problem(session, user, job_groups.want_of(spec))
     return Problem("device_type", reason) if reason else None
 
 

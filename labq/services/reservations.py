@@ -25,43 +25,75 @@ from labq.models.device import Device, Reservation
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
 from labq.models.run import Run, RunPlan, Step
-from labq.services import audience_moves, deliveries, results, transitions
+from labq.services import audience_moves, deliveries, job_groups, results, transitions
 from labq.services.scheduling import BadDevice, Planned, Proposal, Unplannable
 from labq.services.transitions import SYSTEM, By
 
 
 def reserve(session: Session, planned: Sequence[Planned], now: datetime) -> list[Planned]:
-    """Write runs for those whose job still waits and whose device is still free; return them."""
+    """Write runs for those whose job still waits and whose device is still free; return them.
+
+    Those of a group are written together or not at all.
+    """
     jobs = _lock_waiting(session, [one.proposal.job for one in planned])
     devices = _lock_free(session, [one.proposal.device for one in planned])
-    kept = [
-        one
-        for one in planned
-        if one.proposal.job in jobs
-        and one.proposal.device in devices
-        and devices[one.proposal.device].host == one.proposal.host
-        and _may_take(jobs[one.proposal.job], devices[one.proposal.device])
-    ]
+    kept = _whole_groups(
+        [
+            one
+            for one in planned
+            if one.proposal.job in jobs
+            and one.proposal.device in devices
+            and devices[one.proposal.device].host == one.proposal.host
+            and _may_take(jobs[one.proposal.job], devices[one.proposal.device])
+        ]
+    )
     by = By(SYSTEM, now)
     numbers = _numbers(session, [job for job in jobs.values() if job.waits_again])
     for one in kept:
         job, device = jobs[one.proposal.job], devices[one.proposal.device]
-        device.run_id = job.run_id = one.proposal.run
-        job.device_id, job.host = device.id, one.proposal.host
+        job.run_id, job.host = one.proposal.run, one.proposal.host
+        if not one.proposal.is_guest:
+            job.device_id, device.run_id = device.id, one.proposal.run
         audience_moves.follow(session, job, device.audience_id)
         if job.waits_again:
             job.waits_again = False
         else:
             transitions.move_job(session, job, JobState.SCHEDULED, by)
-        if not job.is_health_check:
-            device.jobs_since_check += 1
-        transitions.move_device(session, device, DeviceState.RESERVED, by)
+        if device.run_id == one.proposal.run:
+            _occupy(session, device, job, by)
         session.add(_new_run(one.proposal, device, numbers.get(job.id, 1), now))
     if kept:
         session.flush()
         _insert_parts(session, kept, now)
         transitions.tell(session, jobs=[one.proposal.job for one in kept])
     return kept
+
+
+def units(planned: Sequence[Planned]) -> list[list[Planned]]:
+    """Return what has to be reserved together: the members of a group, each other job alone."""
+    found: dict[object, list[Planned]] = {}
+    for one in planned:
+        place = one.proposal.place
+        key = ("job", one.proposal.job) if place is None else ("group", place.group)
+        found.setdefault(key, []).append(one)
+    return list(found.values())
+
+
+def _whole_groups(planned: Sequence[Planned]) -> list[Planned]:
+    """Leave out groups of which a member is missing."""
+    return [
+        one
+        for unit in units(planned)
+        for one in unit
+        if one.proposal.place is None or len(unit) == len(one.proposal.place.roles)
+    ]
+
+
+def _occupy(session: Session, device: Device, job: Job, by: By) -> None:
+    """Have a job hold a device."""
+    if not job.is_health_check:
+        device.jobs_since_check += 1
+    transitions.move_device(session, device, DeviceState.RESERVED, by)
 
 
 def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) -> None:
@@ -75,6 +107,8 @@ def refuse(session: Session, unplannable: Sequence[Unplannable], now: datetime) 
     for job in jobs.values():
         failure = failures[job.id]
         transitions.finish_job(session, job, Outcome.INCOMPLETE, failure, by=By(SYSTEM, now))
+        if job.group_id is not None:
+            job_groups.doom(session, job.group_id, f"job {job.id} cannot run: {failure.message}")
         own.append(results.validate_result(job, job.run_id, failure, at=now))
         own.append(results.job_result(job, job.run_id, 0, failure=failure, at=now))
         definition = session.get_one(JobDefinition, job.id)
@@ -168,6 +202,7 @@ def _new_run(proposal: Proposal, device: Device, number: int, now: datetime) -> 
         next=0,
         sent=None,
         reserved_at=now,
+        is_guest=proposal.is_guest,
     )
 
 

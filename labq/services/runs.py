@@ -13,7 +13,7 @@ from labq.domain.errors import ErrorType, Failure, NotFoundError
 from labq.domain.events import StepBegan, StepEnd, StepEnded
 from labq.domain.states import DeviceState, JobState, RunState, StepState
 from labq.models.run import Step
-from labq.services import closing, deliveries, results, transitions
+from labq.services import closing, deliveries, job_groups, results, transitions
 from labq.services.closing import Ended
 from labq.services.open_runs import OpenRun
 from labq.services.transitions import By
@@ -34,10 +34,13 @@ def begin(session: Session, known: OpenRun, event: StepBegan, by: By) -> None:
         # wrong cannot put it before the submission, or after now.
         began = replace(by, at=min(max(event.at, known.job.submitted_at), by.at))
         transitions.move_run(session, run, RunState.RUNNING, began)
-        transitions.move_device(session, known.device, DeviceState.RUNNING, began)
+        if not run.is_guest:
+            transitions.move_device(session, known.device, DeviceState.RUNNING, began)
         if known.job.state is JobState.SCHEDULED:
             transitions.move_job(session, known.job, JobState.RUNNING, began)
             deliveries.add_due(session, known.job, known.notify, by.at)
+        if known.job.group_id is not None:
+            job_groups.note_begun(session, known.job.group_id, by.at)
 
 
 def end(session: Session, known: OpenRun, event: StepEnded, by: By) -> Ended | None:

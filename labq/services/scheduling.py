@@ -16,6 +16,8 @@ from labq.domain.plan import Plan
 from labq.models.device import Device, Reservation
 from labq.models.host import Host
 from labq.models.job import Job, JobDefinition
+from labq.services import group_scheduling
+from labq.services.group_scheduling import Place
 
 MOST_PAIRINGS = 20
 """How many jobs each free device is offered in one pass, and so how many one pass can pair."""
@@ -36,6 +38,9 @@ class Proposal:
     definition: str
     resources: tuple[str, ...]
     keeps_console: bool = False
+    place: Place | None = None
+    is_guest: bool = False
+    submitter: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +75,35 @@ def propose(session: Session, random: Random) -> list[Proposal]:
     Health checks come first, each with its device; a device that is due is offered to nobody else.
     """
     rows = session.execute(_CANDIDATES, {"most": MOST_PAIRINGS}).all()
-    if not rows:
+    waiting = group_scheduling.find_waiting(session)
+    if not rows and not waiting.groups:
         return []
     checks = [row for row in rows if row.is_health_check]
     others = [row for row in rows if not row.is_health_check]
-    taken = _taken(session, {name for row in rows for name in row.exclusive})
+    shared = {name for row in rows for name in row.exclusive}
+    shared |= {name for device in (*waiting.free, *waiting.busy) for name in device.exclusive}
+    taken = _taken(session, shared)
     first = match(_jobs(checks), _devices(checks), random=random, taken=taken)
     held = frozenset(name for pairing in first for name in pairing.resources)
     taken = Occupancy(resources=taken.resources | held)
-    rest = match(_jobs(others), _devices(others), random=random, taken=taken)
-    return _proposals(session, [*first, *rest])
+    rest = match(
+        _jobs(others),
+        list({device.name: device for device in (*_devices(others), *waiting.free)}.values()),
+        random=random,
+        taken=taken,
+        groups=waiting.groups,
+        busy=waiting.busy,
+    )
+    return _proposals(session, _first_ones([*first, *rest]))
+
+
+def _first_ones(pairings: Sequence[Pairing]) -> list[Pairing]:
+    """Return so many pairings as one pass can have, and the rest of the last group among them."""
+    chosen = list(pairings[:MOST_PAIRINGS])
+    last = chosen[-1].group if chosen else None
+    if last is not None:
+        chosen += [one for one in pairings[MOST_PAIRINGS:] if one.group == last]
+    return chosen
 
 
 def _devices(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FreeDevice]:
@@ -89,6 +113,7 @@ def _devices(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[FreeDevice]:
             device_type=row.device_type,
             host=row.host,
             tags=frozenset(row.device_tags),
+            groups=None if row.submitters is None else frozenset(row.submitters),
             exclusive=frozenset(row.exclusive),
         )
         for row in rows
@@ -107,6 +132,8 @@ def _jobs(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[WaitingJob]:
                 tags=frozenset(row.tags),
                 device=row.wanted_device,
                 host=row.wanted_host,
+                groups=frozenset(row.groups or ()),
+                is_admin=bool(row.is_admin),
                 avoid=frozenset(row.avoid),
             ),
         )
@@ -115,11 +142,28 @@ def _jobs(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[WaitingJob]:
     return list(found.values())
 
 
+_MAY_USE = """
+({device}.submitters IS NULL
+ OR EXISTS (SELECT FROM membership
+             WHERE user_id = job.submitter_id AND group_id = ANY ({device}.submitters))
+ OR EXISTS (SELECT FROM "user" AS person
+             WHERE person.id = job.submitter_id AND person.is_admin))
+"""
+# Whose job it is counts only where a device of the type is not for everybody.
+_RIGHTS = """
+CASE WHEN free.is_restricted
+     THEN ARRAY(SELECT group_id FROM membership WHERE user_id = job.submitter_id) END AS groups,
+free.is_restricted
+AND (SELECT is_admin FROM "user" AS person WHERE person.id = job.submitter_id) AS is_admin
+"""
 # A device is offered to users unless it has to be proven first. A job that runs again avoids the
 # devices it was on as long as the lab has another one for it.
-_CANDIDATES = text("""
+_CANDIDATES = text(f"""
 WITH free AS (
   SELECT device.name, device.device_type, device.host, device.tags, device.exclusive,
+         device.submitters,
+         bool_or(device.submitters IS NOT NULL) OVER (PARTITION BY device.device_type)
+           AS is_restricted,
          device.health IN ('good', 'unknown')
          AND NOT (device.health = 'unknown'
                   AND kind.health_check IS NOT NULL AND NOT kind.health_disabled)
@@ -138,29 +182,31 @@ WITH free AS (
      )
 )
 SELECT free.name, free.device_type, free.host, free.tags AS device_tags, free.exclusive,
-       waiting.id, waiting.priority, waiting.submitted_at, waiting.tags,
-       waiting.wanted_device, waiting.wanted_host, waiting.is_health_check, waiting.avoid
+       free.submitters, waiting.groups, waiting.is_admin,
+       waiting.id, waiting.priority, waiting.submitted_at, waiting.tags, waiting.wanted_device,
+       waiting.wanted_host, waiting.is_health_check, waiting.avoid
   FROM free CROSS JOIN LATERAL (
     (SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check,
-            CAST('{}' AS text[]) AS avoid
+            CAST('{{}}' AS text[]) AS avoid, {_RIGHTS}
        FROM job
-      WHERE free.is_offered AND NOT job.is_health_check
+      WHERE free.is_offered AND NOT job.is_health_check AND job.group_id IS NULL
         AND job.state = 'submitted' AND job.device_type = free.device_type
         AND (job.wanted_device IS NULL OR job.wanted_device = free.name)
         AND (job.wanted_host IS NULL OR job.wanted_host = free.host)
-        AND job.tags <@ free.tags
+        AND job.tags <@ free.tags AND {_MAY_USE.format(device="free")}
       ORDER BY job.priority DESC, job.id
       LIMIT least(free.peers, :most))
     UNION ALL
-    (SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check, avoid
+    (SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check, avoid,
+            {_RIGHTS}
        FROM job CROSS JOIN LATERAL (
-         SELECT coalesce(array_agg(tried.name), '{}') AS avoid
+         SELECT coalesce(array_agg(tried.name), '{{}}') AS avoid
            FROM run JOIN device AS tried ON tried.id = run.device_id
           WHERE run.job_id = job.id AND EXISTS (
             SELECT FROM device AS other JOIN host ON host.name = other.host
              WHERE other.device_type = job.device_type AND other.health IN ('good', 'unknown')
                AND host.state = 'online' AND host.health = 'active' AND host.mismatch = ''
-               AND job.tags <@ other.tags
+               AND job.tags <@ other.tags AND {_MAY_USE.format(device="other")}
                AND (job.wanted_device IS NULL OR job.wanted_device = other.name)
                AND (job.wanted_host IS NULL OR job.wanted_host = other.host)
                AND other.id NOT IN (SELECT device_id FROM run WHERE run.job_id = job.id)
@@ -170,15 +216,16 @@ SELECT free.name, free.device_type, free.host, free.tags AS device_tags, free.ex
         AND (job.wanted_device IS NULL OR job.wanted_device = free.name)
         AND (job.wanted_host IS NULL OR job.wanted_host = free.host)
         AND job.tags <@ free.tags AND free.name <> ALL (avoid)
+        AND {_MAY_USE.format(device="free")}
       ORDER BY job.priority DESC, job.id
       LIMIT least(free.peers, :most))
     UNION ALL
     SELECT id, priority, submitted_at, tags, wanted_device, wanted_host, is_health_check,
-           CAST('{}' AS text[])
+           CAST('{{}}' AS text[]), CAST(NULL AS bigint[]), true
       FROM job
      WHERE job.is_health_check AND job.state = 'submitted' AND job.wanted_device = free.name
   ) AS waiting
-""")
+""")  # noqa: S608 - put together from constants
 
 
 def _taken(session: Session, shared: Collection[str]) -> Occupancy:
@@ -192,7 +239,9 @@ def _taken(session: Session, shared: Collection[str]) -> Occupancy:
 
 
 def _proposals(session: Session, pairings: Sequence[Pairing]) -> list[Proposal]:
-    chosen = {pairing.job: pairing for pairing in pairings[:MOST_PAIRINGS]}
+    chosen = {pairing.job: pairing for pairing in pairings}
+    groups = {pairing.group for pairing in pairings if pairing.group is not None}
+    places = group_scheduling.find_places(session, groups)
     values = {"jobs": list(chosen), "devices": [pairing.device for pairing in chosen.values()]}
     return [
         Proposal(
@@ -207,6 +256,9 @@ def _proposals(session: Session, pairings: Sequence[Pairing]) -> list[Proposal]:
             definition=row.definition,
             resources=chosen[row.job_id].resources,
             keeps_console=row.keeps_console,
+            place=places.get(row.job_id),
+            is_guest=chosen[row.job_id].is_guest,
+            submitter=row.submitter_id,
         )
         for row in session.execute(_PROPOSALS, values)
     ]
@@ -233,6 +285,7 @@ _PROPOSALS = (
         JobDefinition.job_id,
         JobDefinition.definition,
         Job.keeps_console,
+        Job.submitter_id,
     )
     .select_from(_PAIRS)
     .join(Device, Device.name == _PAIRS.c.device)

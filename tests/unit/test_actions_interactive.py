@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from labq.actions.steps.work import TestTimeoutError
+from labq.actions.steps.expiry import TestTimeoutError
 from labq.actions.test import interactive
 from labq.domain.errors import InfrastructureError, JobError, TestError
 from labq.domain.verdicts import Verdict

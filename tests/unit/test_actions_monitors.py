@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from labq.actions.steps.work import TestTimeoutError
+from labq.actions.steps.expiry import TestTimeoutError
 from labq.actions.test import monitors
 from labq.domain.errors import TestError
 from labq.domain.verdicts import Verdict

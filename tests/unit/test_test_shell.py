@@ -20,7 +20,8 @@ from labq.actions.steps.signals import (
     measurement,
     parse,
 )
-from labq.actions.steps.work import TestTimeoutError, Work
+from labq.actions.steps.expiry import TestTimeoutError
+from labq.actions.steps.work import Work
 from labq.domain.errors import JobError, TestError
 from labq.domain.plan import Timeouts
 from labq.domain.verdicts import CaseResult, Level, Verdict

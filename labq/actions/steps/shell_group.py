@@ -29,16 +29,17 @@ def answer_call(work: Work, expect: Expect, call: GroupCall, deadline: Deadline)
     work.session.log(Level.DEBUG, said)
     if work.session.plan.seat is None:
         raise TestError(f"LAVA_{call.request} {name}: this job is in no multinode group")
-    began = work.clock()
+    clock = work.session.group.now
+    began = clock()
     try:
         answer = _ask(work, call, deadline)
     except TestTimeoutError:
         _type(work, expect, ["nack"])
-        work.report(case, Verdict.FAIL, work.clock() - began)
+        work.report(case, Verdict.FAIL, clock() - began)
         raise
     if answer is not None:
         _type(work, expect, list(_words(answer)))
-    work.report(case, Verdict.PASS, work.clock() - began)
+    work.report(case, Verdict.PASS, clock() - began)
 
 
 def _ask(work: Work, call: GroupCall, deadline: Deadline) -> Answer | None:
