@@ -11,7 +11,7 @@ from labq.domain.health_checks import Denominator
 from labq.jobdef.parse import parse_job
 from labq.models.control import Audit
 from labq.models.device import DeviceType
-from labq.services import transitions
+from labq.services import device_aliases, transitions
 from labq.services.transitions import By, Work
 
 
@@ -27,6 +27,16 @@ class TypeChange:
     health_frequency: int | None = None
     health_denominator: Denominator | None = None
     health_disabled: bool | None = None
+    is_displayed: bool | None = None
+    architecture: str | None = None
+    processor: str | None = None
+    cpu_model: str | None = None
+    bits: int | None = None
+    cores: tuple[str, ...] | None = None
+    core_count: int | None = None
+
+
+_PLAIN = tuple(name for name in TypeChange.__dataclass_fields__ if name != "health_check")
 
 
 def change(session: Session, name: str, wanted: TypeChange, by: By) -> None:
@@ -41,10 +51,10 @@ def change(session: Session, name: str, wanted: TypeChange, by: By) -> None:
     kind = rows[0]
     before = _describe(kind)
     if wanted.health_check:
-        _check(wanted.health_check, name)
+        _check(session, wanted.health_check, name)
     if wanted.health_check is not None:
         kind.health_check = wanted.health_check or None
-    for field in ("description", "health_frequency", "health_denominator", "health_disabled"):
+    for field in _PLAIN:
         value = getattr(wanted, field)
         if value is not None:
             setattr(kind, field, value)
@@ -73,8 +83,8 @@ def _describe(kind: DeviceType) -> str:
     return f"{often}, disabled" if kind.health_disabled else often
 
 
-def _check(text: str, name: str) -> None:
+def _check(session: Session, text: str, name: str) -> None:
     spec = parse_job(text)
-    if spec.device_type != name:
+    if device_aliases.resolve(session, spec.device_type) != name:
         message = f"it is for {spec.device_type!r}, the health check of {name!r} must be for that"
         raise InvalidInputError([Problem("device_type", message)])

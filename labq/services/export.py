@@ -144,20 +144,37 @@ def typed_dict(case: ExportedCase) -> dict[str, object]:
 
 
 def as_junit(
-    cases: Iterable[ExportedCase], counts: Mapping[str, Mapping[Verdict, int]]
+    cases: Iterable[ExportedCase],
+    counts: Mapping[str, Mapping[Verdict, int]],
+    class_prefix: str = "",
 ) -> Iterator[str]:
-    """Yield JUnit XML: a suite for each suite, `classname` is its name; `counts` are by suite."""
+    """Yield JUnit XML: a suite for each suite, `classname` is its name behind a prefix.
+
+    `counts` are by suite.
+    """
     yield '<?xml version="1.0" encoding="utf-8"?>\n'
     ended = "<testsuites />\n"
     for name, group in groupby(cases, key=lambda case: case.suite):
         yield "<testsuites>\n" if ended.startswith("<testsuites") else ""
         ended = "</testsuites>\n"
-        yield from _junit_suite(name, group, counts[name])
+        yield from _junit_suite(name, group, counts[name], class_prefix)
     yield ended
 
 
+def as_tap(cases: Iterable[ExportedCase], count: int) -> Iterator[str]:
+    """Yield TAP version 13, whose plan comes first; names stand on one line."""
+    yield f"TAP version 13\n1..{count}\n"
+    number = 0
+    for name, group in groupby(cases, key=lambda case: case.suite):
+        yield f"# TAP results for {_line_of(name)}\n"
+        for case in group:
+            number += 1
+            verdict, directive = _TAP[case.verdict]
+            yield f"{verdict} {number} {_line_of(case.name)}{directive}\n"
+
+
 def _junit_suite(
-    name: str, cases: Iterable[ExportedCase], counts: Mapping[Verdict, int]
+    name: str, cases: Iterable[ExportedCase], counts: Mapping[Verdict, int], class_prefix: str
 ) -> Iterator[str]:
     """Yield a suite, whose numbers come before its cases."""
     suite = ElementTree.Element(
@@ -171,16 +188,16 @@ def _junit_suite(
     opened = ElementTree.tostring(suite, encoding="unicode", short_empty_elements=False)
     yield f"  {opened.removesuffix('</testsuite>')}\n"
     for case in cases:
-        element = _junit_case(case)
+        element = _junit_case(case, class_prefix)
         ElementTree.indent(element, level=2)
         yield f"    {ElementTree.tostring(element, encoding='unicode').rstrip()}\n"
     yield "  </testsuite>\n"
 
 
-def _junit_case(case: ExportedCase) -> ElementTree.Element:
+def _junit_case(case: ExportedCase, class_prefix: str) -> ElementTree.Element:
     element = ElementTree.Element(
         "testcase",
-        classname=_xml(case.suite),
+        classname=_xml(class_prefix + case.suite),
         name=_xml(case.name),
         timestamp=case.logged_at.isoformat(),
     )
@@ -218,6 +235,18 @@ class _Dumper(yaml.CSafeDumper):
     @override
     def ignore_aliases(self, data: object) -> bool:
         return True
+
+
+_TAP: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.PASS: ("ok", ""),
+    Verdict.FAIL: ("not ok", ""),
+    Verdict.SKIP: ("ok", " # SKIP test skipped"),
+    Verdict.UNKNOWN: ("not ok", " # TODO unknown result"),
+}
+
+
+def _line_of(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _line(number: int | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError, NotFoundError
+from labq.models.audience import Audience
 from labq.models.user import Group, Membership, User
 from labq.services.paging import Page, decode_name, page_of
 
@@ -84,6 +85,22 @@ def remove(session: Session, group: str, user: str) -> GroupView:
         delete(Membership).where(Membership.group_id == group_id, Membership.user_id == user_id)
     )
     return find(session, group)
+
+
+def delete_group(session: Session, name: str) -> None:
+    """Delete a group and its memberships.
+
+    Raises NotFoundError, and ConflictError for one that rights or jobs name: jobs would be hidden
+    from those who may see them now.
+    """
+    group_id = _id_of(session, name)
+    named = select(Audience.id).where(
+        or_(Audience.groups.contains([group_id]), Audience.any_of.contains([group_id]))
+    )
+    if session.scalar(named.limit(1)) is not None:
+        message = f"group {name!r} is named by jobs or rights: take its members out in place of it"
+        raise ConflictError(message)
+    session.execute(delete(Group).where(Group.id == group_id))
 
 
 def _id_of(session: Session, name: str) -> int:

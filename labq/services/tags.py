@@ -13,9 +13,9 @@ from labq.domain.errors import ConflictError, InvalidInputError, NotFoundError, 
 from labq.models.device import Device
 from labq.models.tag import Tag
 from labq.services import transitions
+from labq.services.device_rights import visible_devices
 from labq.services.transitions import Work
 from labq.services.visibility import Viewer
-from labq.services.device_rights import visible_devices
 
 LONGEST = 200
 """Characters of a name."""

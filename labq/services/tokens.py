@@ -86,6 +86,20 @@ def create(
     return NewToken(id=token_id, secret=secret, description=description, expires_at=expires_at)
 
 
+def give(
+    session: Session, user_id: int, description: str, *, now: datetime, keys: Sequence[str]
+) -> str:
+    """Return the secret of a token of this description, which is made anew if it is not stored."""
+    is_good = or_(Token.expires_at.is_(None), Token.expires_at > now)
+    own = select(Token.id).where(Token.user_id == user_id, Token.description == description)
+    if session.scalar(own.where(is_good)) is not None:
+        stored = find_secret(session, user_id, description, keys=keys)
+        if stored is not None:
+            return stored
+    session.execute(delete(Token).where(Token.id.in_(own)))
+    return create(session, user_id, description, now=now, keys=keys).secret
+
+
 def find_secret(
     session: Session, user_id: int, description: str, *, keys: Sequence[str]
 ) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ConflictError, NotFoundError
+from labq.models.job import Job
 from labq.models.user import Group, Login, Membership, User
 from labq.services.credentials import hash_password
 from labq.services.paging import Page, decode_name, page_of
@@ -28,6 +29,9 @@ class UserRow:
     has_password: bool
     created_at: datetime
     groups: tuple[str, ...]
+    first_name: str = ""
+    last_name: str = ""
+    is_staff: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,10 @@ class NewUser:
     email: str = ""
     password: str | None = None
     is_admin: bool = False
+    is_active: bool = True
+    is_staff: bool = False
+    first_name: str = ""
+    last_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,9 @@ class UserChange:
     email: str | None = None
     is_admin: bool | None = None
     is_active: bool | None = None
+    is_staff: bool | None = None
+    first_name: str | None = None
+    last_name: str | None = None
 
 
 def create(session: Session, new: NewUser, *, now: datetime) -> UserRow:
@@ -57,6 +68,10 @@ def create(session: Session, new: NewUser, *, now: datetime) -> UserRow:
         "email": new.email,
         "password_hash": password_hash,
         "is_admin": new.is_admin,
+        "is_active": new.is_active,
+        "is_staff": new.is_staff,
+        "first_name": new.first_name,
+        "last_name": new.last_name,
         "created_at": now,
     }
     made = session.scalar(insert(User).values(values).on_conflict_do_nothing().returning(User.id))
@@ -93,15 +108,25 @@ def find_page(session: Session, *, after: str | None = None, limit: int = 100) -
 def change(session: Session, name: str, wanted: UserChange) -> UserRow:
     """Change an account; one that is made inactive is logged out. Raises NotFoundError."""
     user = find(session, name)
-    values = {
-        "email": user.email if wanted.email is None else wanted.email,
-        "is_admin": user.is_admin if wanted.is_admin is None else wanted.is_admin,
-        "is_active": user.is_active if wanted.is_active is None else wanted.is_active,
-    }
-    session.execute(update(User).where(User.id == user.id).values(values))
-    if not values["is_active"]:
+    given = {key: value for key, value in asdict(wanted).items() if value is not None}
+    if given:
+        session.execute(update(User).where(User.id == user.id).values(given))
+    if wanted.is_active is False:
         _log_out(session, user.id)
     return find(session, name)
+
+
+def remove(session: Session, name: str) -> None:
+    """Delete an account with its tokens and memberships.
+
+    Raises NotFoundError, and ConflictError for one that jobs were submitted by: their submitter is
+    told for as long as they are kept.
+    """
+    user_id = find(session, name).id
+    if session.scalar(select(Job.id).where(Job.submitter_id == user_id).limit(1)) is not None:
+        message = f"user {name!r} has submitted jobs: deactivate the account in place of it"
+        raise ConflictError(message)
+    session.execute(delete(User).where(User.id == user_id))
 
 
 def set_password(session: Session, name: str, password: str) -> None:
@@ -132,6 +157,9 @@ def _rows() -> Select[*tuple[Any, ...]]:
         User.is_active,
         User.password_hash.is_not(None).label("has_password"),
         User.created_at,
+        User.first_name,
+        User.last_name,
+        User.is_staff,
         func.array(groups.scalar_subquery()).label("groups"),
     )
 

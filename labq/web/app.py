@@ -20,6 +20,11 @@ from labq.web.cache import Epoch
 from labq.web.dispatch import Dispatcher
 from labq.web.docs import register_docs
 from labq.web.errors import answer_error
+from labq.web.lava import rest
+from labq.web.lava import server as rpc_server
+from labq.web.lava.rest import errors as rest_errors
+from labq.web.lava.rest import route as rest_route
+from labq.web.lava.rest import server as rest_server
 from labq.web.pages import PAGES
 from labq.web.rendering import dense
 from labq.web.shelf import CACHE
@@ -82,11 +87,20 @@ def _register_routes(app: Flask, dispatcher: Dispatcher) -> None:
             page.path, endpoint=page.name, view_func=dispatcher.page(page), methods=[page.method]
         )
     register_docs(app, API_PREFIX, ENDPOINTS)
+    rest_server.register(app, dispatcher, rest.ROUTES)
+    rpc_server.register(app, dispatcher)
     sockets.register(app)
 
 
+def _answer_error(error: Exception) -> Response:
+    """Answer whatever a handler raised in the words of its surface."""
+    if request.path.startswith(rest_route.PREFIX):
+        return rest_errors.answer(error)
+    return answer_error(error)
+
+
 def _register_hooks(app: Flask, settings: Settings, parts: Parts) -> None:
-    app.register_error_handler(Exception, answer_error)
+    app.register_error_handler(Exception, _answer_error)
 
     @app.before_request
     def begin() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import Response, g, redirect, request
@@ -33,9 +34,24 @@ from labq.web.shelf import Shelf
 from labq.web.viewers import Viewers
 
 View = Callable[..., AnyResponse]
+Answer = TypeVar("Answer")
 LOGIN_PATH = "/login"
 LARGEST_LIST_BYTES = 4 * 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """Something asked for in another way than by an endpoint or a page.
+
+    `name` is what it is limited by; `secret` the credential it came with, and `authenticate` tells
+    whose that is. `is_change`: it writes more than when the credential was used.
+    """
+
+    name: str
+    secret: str | None
+    authenticate: Callable[[Session, datetime], Viewer]
+    is_change: bool
 
 
 class Dispatcher:
@@ -116,12 +132,42 @@ class Dispatcher:
 
         return view
 
+    def authenticate(self, session: Session, now: datetime) -> Viewer:
+        """Return who makes the request, by header or cookie; raises UnauthenticatedError."""
+        return auth.authenticate(session, now, self._viewers)
+
+    def find_holder(self, session: Session, secret: str, now: datetime) -> Viewer:
+        """Return whose token it is; raises UnauthenticatedError."""
+        return auth.holder(session, secret, now, self._viewers)
+
+    def call(self, errand: Errand, answer: Callable[[Call], Answer]) -> Answer:
+        """Return what `answer` makes of a call in a transaction of its own, after the commit."""
+        now = datetime.now(UTC)
+        if errand.secret is None:
+            self._limit.admit_address(errand.name)
+        with self._sessions() as session, session.begin():
+            viewer = self._authenticate(
+                errand.name, errand.secret, partial(errand.authenticate, session, now)
+            )
+            value = answer(self._make_call(session, viewer, now, Role.API))
+            if errand.is_change:
+                transitions.tell_change(session)
+        if errand.is_change:
+            self._epoch.rise()
+            self._rights.rise()
+            self._reading.note_write(viewer)
+        return value
+
     def _run(self, record: Endpoint | Page, values: Mapping[str, object]) -> Any:
         """Return what the handler returns, after the commit."""
         now = datetime.now(UTC)
         sessions = self._pages if isinstance(record, Page) else self._sessions
         with sessions() as session, session.begin(), _framed(record, session):
-            viewer = self._authenticate(record, session, now)
+            viewer = self._authenticate(
+                record.name,
+                auth.secret(),
+                partial(auth.authenticate, session, now, self._viewers),
+            )
             if isinstance(record, Page) and record.level > Level.ANONYMOUS and viewer.is_anonymous:
                 return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.full_path})}")
             auth.require(record.level, viewer)
@@ -149,7 +195,13 @@ class Dispatcher:
     ) -> Any:
         """Return what the handler returns, or that what the caller has still holds."""
         role = Role.PAGE if isinstance(record, Page) else Role.API
-        call = Call(
+        call = self._make_call(session, viewer, now, role)
+        if tags.still_holds(call, record.name, values):
+            return Response(status=HTTPStatus.NOT_MODIFIED)
+        return record.run(call, **values, **_input(record))
+
+    def _make_call(self, session: Session, viewer: Viewer, now: datetime, role: Role) -> Call:
+        return Call(
             session=session,
             viewer=viewer,
             now=now,
@@ -160,29 +212,25 @@ class Dispatcher:
             replica=self._reading.standing(),
             deadline=Deadline.after(role.value.statement_ms / 1000),
         )
-        if tags.still_holds(call, record.name, values):
-            return Response(status=HTTPStatus.NOT_MODIFIED)
-        return record.run(call, **values, **_input(record))
 
     def _admit_stranger(self, record: Endpoint | Page) -> None:
         """Count a request without credentials before anything is done for it."""
         if auth.secret() is None:
             self._limit.admit_address(record.name)
 
-    def _authenticate(self, record: Endpoint | Page, session: Session, now: datetime) -> Viewer:
+    def _authenticate(self, name: str, secret: str | None, find: Callable[[], Viewer]) -> Viewer:
         """Return who asks; credentials that are not good count for their address."""
-        secret = auth.secret()
         try:
-            viewer = auth.authenticate(session, now, self._viewers)
+            viewer = find()
         except UnauthenticatedError:
-            self._limit.admit_address(record.name)
+            self._limit.admit_address(name)
             raise
         g.viewer = viewer
         if secret is not None and not viewer.is_admin:
             if viewer.is_anonymous:
-                self._limit.admit_address(record.name)
+                self._limit.admit_address(name)
             else:
-                self._limit.admit_credential(record.name, secret)
+                self._limit.admit_credential(name, secret)
         return viewer
 
 

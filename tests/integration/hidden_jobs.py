@@ -27,7 +27,7 @@ from labq.models.result import TestCase, TestSuite
 from labq.models.retention import ArchivedJob
 from labq.models.run import Run, RunLog, RunPlan
 from labq.models.user import Membership
-from labq.services import audiences, job_labels, partitions
+from labq.services import audience_counts, audiences, job_labels, partitions
 from labq.services.visibility import ANONYMOUS, Viewer
 from tests.integration.web_site import Person, Site
 
@@ -125,6 +125,7 @@ class HiddenLab:
             )
             partitions.ensure(session.connection(), now.date(), now.date())
             self.jobs = tuple(self._add(session, draft, now) for draft in world.jobs)
+            audience_counts.recount(session)
 
     def sees(self, viewer: int | None, draft: Draft) -> bool:
         """Say the rule as docs do: None is a stranger, the number after the users an admin."""

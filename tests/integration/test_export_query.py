@@ -12,7 +12,7 @@ from labq.domain.verdicts import Verdict
 from labq.models.job import Job
 from labq.models.result import TestCase, TestSuite
 from labq.services import case_list, job_cases, partitions, results
-from labq.web.api import job_results
+from labq.web import spooled
 from tests.integration.conductor_lab import TEST, result
 from tests.integration.web_site import START, Person, Site
 
@@ -87,7 +87,7 @@ def test_a_large_export_is_whole_whatever_its_form(
 ) -> None:
     """Cases of one suite and of several small ones come in parts, and wait in a file."""
     monkeypatch.setattr(job_cases, "CHUNK", 7)
-    monkeypatch.setattr(job_results, "MOST_IN_MEMORY", 500)
+    monkeypatch.setattr(spooled, "MOST_IN_MEMORY", 500)
     job, run = site.finished_job(ann, site.device())
     with Session(site.engine) as session, session.begin():
         row = session.get_one(Job, job)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from enum import StrEnum
-from tempfile import SpooledTemporaryFile
 
 from flask import Response, request
 from pydantic import Field
-from werkzeug.wsgi import FileWrapper
 
 from labq.services import export, job_cases, job_view
 from labq.services.export import ExportedCase
 from labq.services.job_cases import CaseSuite
 from labq.web.endpoint import JSON, YAML, Call, Endpoint
 from labq.web.parsing import Input, Text
+from labq.web.spooled import spooled
 
 
 class Form(StrEnum):
@@ -33,8 +31,6 @@ _MEDIA: Mapping[Form, str] = {
     Form.CSV: "text/csv",
     Form.JUNIT: "application/xml",
 }
-MOST_IN_MEMORY = 1024 * 1024
-"""Bytes of an export; more of them wait in a file until they are sent."""
 
 
 class ResultsQuery(Input):
@@ -52,7 +48,7 @@ def show(call: Call, job: int, query: ResultsQuery) -> Response:
     text = _written(form, suites, job_cases.read(call.session, job, suites))
     kind = _MEDIA[form]
     charset = "" if kind == JSON else "; charset=utf-8"
-    return Response(_spooled(text), content_type=kind + charset)
+    return Response(spooled(text), content_type=kind + charset)
 
 
 def _written(
@@ -67,21 +63,6 @@ def _written(
             return export.as_csv(cases)
         case Form.JUNIT:
             return export.as_junit(cases, {suite.name: suite.counts for suite in suites})
-
-
-def _spooled(parts: Iterator[str]) -> bytes | Iterable[bytes]:
-    """Return an export, written while the transaction is open and sent when it is over."""
-    with ExitStack() as stack:
-        spool = stack.enter_context(SpooledTemporaryFile(MOST_IN_MEMORY))
-        for part in parts:
-            spool.write(part.encode())
-        size = spool.tell()
-        spool.seek(0)
-        if size <= MOST_IN_MEMORY:
-            return spool.read()
-        stack.pop_all()
-    # It is closed with the response.
-    return FileWrapper(spool)
 
 
 def _accepted() -> Form:
