@@ -20,7 +20,7 @@ from labq.web.cache import Epoch
 
 RIGHTS_CHANNEL = "labq_rights"
 """Triggers of the tables of users, their tokens and their groups tell of changes, whoever makes them."""
-CHANNELS = (JOB_CHANNEL, WORK_CHANNEL, CHANGE_CHANNEL, RIGHTS_CHANNEL)
+CHANNELS = (RIGHTS_CHANNEL, JOB_CHANNEL, WORK_CHANNEL, CHANGE_CHANNEL)
 PROVE_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)

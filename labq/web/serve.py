@@ -23,6 +23,7 @@ from labq.web import observing, sockets
 from labq.web.app import create_app
 from labq.web.cache import Epoch
 from labq.web.epochs import Ear
+from labq.web.lanes import LaneDispatcher
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 8
@@ -64,7 +65,7 @@ def _listen(app: Flask, settings: Settings) -> Any:
         return create_server(
             app,
             **_place(settings),
-            threads=_THREADS,
+            _dispatcher=LaneDispatcher(_THREADS),
             ident="labq",
             max_request_body_size=_LARGEST_BODY_BYTES,
             clear_untrusted_proxy_headers=True,
