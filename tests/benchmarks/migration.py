@@ -122,17 +122,21 @@ def _begin(lab: Production) -> None:
     lab.spawn("upgrade", sys.executable, "-c", UPGRADE, *arguments, cwd=ROOT)
 
 
-def _interrupt(lab: Production, seconds: float) -> tuple[float, float]:
-    """Kill the database in the middle of the back-fill; return when it was gone."""
+def _interrupt(lab: Production, seconds: float) -> tuple[float, float, float]:
+    """Kill the database in the middle of the back-fill.
+
+    Returns when it went, when it was started, and when it had recovered: what it wrote last is
+    much, and is read once more.
+    """
     half = "SELECT count(*) FROM backfill WHERE done * 2 >= total"
     until(lambda: _exists(lab, "backfill") and lab.ask(half), "half of it", LONGEST_SECONDS, 0.5)
     say(f"half of the rows are filled in: the database is gone for {seconds:g} s")
     gone = time.monotonic()
     lab.kill("postgres")
     time.sleep(max(0.0, gone + seconds - time.monotonic()))
-    back = time.monotonic()
+    started = time.monotonic()
     lab.start_postgres()
-    return gone, back
+    return gone, started, time.monotonic()
 
 
 def _exists(lab: Production, table: str) -> bool:
@@ -163,9 +167,9 @@ def _missing(lab: Production) -> int:
     return missing
 
 
-def _figures(asked: Sequence[Asked], outage: tuple[float, float]) -> Iterator[Figure]:
-    gone, back = outage
-    inside = [one for one in asked if gone <= one.at < back]
+def _figures(asked: Sequence[Asked], outage: tuple[float, float, float]) -> Iterator[Figure]:
+    gone, started, back = outage
+    inside = [one for one in asked if gone <= one.at < started]
     # Those under way when it went, and those before everything is connected again.
     edges = (gone - 2, back + 5)
     outside = [one for one in asked if not edges[0] <= one.at < edges[1]]
