@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -63,16 +64,16 @@ def _durations(job: Mapping[object, object], blocks: list[_Block]) -> Iterator[F
     if not isinstance(timeouts, dict):
         return
     longest = _seconds(timeouts.get("job"))
-    if longest is None:
-        return
     for path, timeout in (*_global_timeouts(timeouts), *_block_timeouts(blocks)):
         seconds = _seconds(timeout)
-        if seconds is not None and seconds > longest:
+        if seconds is None and isinstance(timeout, dict):
+            yield path, "must have numbers for all its units"
+        if (seconds or 0) > (math.inf if longest is None else longest):
             yield path, "is longer than the timeout of the whole job"
 
 
 def _global_timeouts(timeouts: Mapping[object, object]) -> Iterator[tuple[Path, object]]:
-    for key in ("action", "connection"):
+    for key in ("job", "action", "connection"):
         yield ("timeouts", key), timeouts.get(key)
     for key in ("actions", "connections"):
         named = timeouts.get(key)

@@ -168,12 +168,10 @@ def test_a_block_is_a_mapping(block: object) -> None:
         assert "must be a mapping" in problems(actions=[{kind: block}])[0]
 
 
-def test_files_of_a_tftp_deploy_need_a_url() -> None:
-    assert action("deploy", to="tftp", kernel={"url": "http://x/Image", "type": "image"}) == []
-    assert action("deploy", to="tftp", kernel={"type": "image"}) == [
-        "actions[0].deploy.kernel: needs the key 'url'"
-    ]
-    assert action("deploy", to="elsewhere", kernel={"type": "image"}) == []
+def test_keys_of_deploys_are_open() -> None:
+    assert action("deploy", to="tftp", kernel={"type": "image"}) == []
+    assert action("deploy", to="elsewhere", kernel=5, timeout={"minutes": 1}) == []
+    assert action("deploy", to="elsewhere", timeout=5) != []
 
 
 def test_auto_login_is_closed_and_its_password_is_a_string() -> None:
@@ -204,7 +202,13 @@ def test_a_definition_needs_its_keys_and_is_open() -> None:
             f"actions[0].test.definitions[0]: needs the key {key!r}"
         ]
     assert action("test", definitions=[definition(repository=5)]) != []
+    assert action("test", definitions=[definition(repository={"metadata": {}, "run": {}})]) == []
     assert action("test", definitions=None) != []
+
+
+@pytest.mark.parametrize("repository", [{"params": {}}, {"expected": []}, {"run": []}])
+def test_an_inline_definition_has_few_keys(repository: object) -> None:
+    assert action("test", definitions=[definition(repository=repository)]) != []
 
 
 def test_a_pinned_revision_cannot_be_cloned_shallow() -> None:
@@ -221,6 +225,7 @@ def test_monitors_are_closed() -> None:
     assert action("test", monitors=[{**monitor, "fixupdict": {"PASS": "pass"}}]) == []
     assert action("test", monitors=[{**monitor, "colour": "red"}]) != []
     assert action("test", monitors=[{**monitor, "name": "two words"}]) != []
+    assert action("test", monitors=[{**monitor, "name": "a.dot"}]) != []
 
 
 def test_interactive_scripts_are_closed() -> None:
@@ -229,14 +234,28 @@ def test_interactive_scripts_are_closed() -> None:
     assert action("test", interactive=[script]) == []
     assert action("test", interactive=[{**script, "echo": "discard"}]) == []
     assert action("test", interactive=[{**script, "echo": "keep"}]) != []
+    assert action("test", interactive=[{**script, "prompts": [""]}]) != []
+    assert action("test", interactive=[{**script, "prompts": "=>"}]) != []
+    assert action("test", interactive=[{**script, "expected": ["a", ""]}]) != []
     for key, value in {"command": 5, "successes": [{"text": "ok"}], "sleep": 1}.items():
         assert action("test", interactive=[{**script, "script": [{**item, key: value}]}]) != []
     failure = {"message": "x", "exception": "OddError"}
     assert action("test", interactive=[{**script, "script": [{"failures": [failure]}]}]) != []
 
 
+def test_services_need_their_keys_and_are_open() -> None:
+    service = {"name": "web", "from": "git", "repository": "http://x", "path": "compose.yaml"}
+    assert action("test", services=[{**service, "branch": 5, "timeout": {"minutes": 1}}]) == []
+    assert action("test", services=[{**service, "path": None}]) != []
+    assert action("test", services=[{**service, "service": 5}]) != []
+    assert action("test", services=None) != []
+
+
 def test_one_good_kind_is_enough_for_a_test() -> None:
     assert action("test", definitions=[definition()], monitors=5) == []
+    pinned = definition(revision="1234", shallow=True)
+    monitor = {"name": "tests", "start": "BEGIN", "end": "END", "pattern": "x"}
+    assert action("test", definitions=[pinned], monitors=[monitor]) != []
 
 
 @pytest.mark.parametrize("status", ["running", "complete", "incomplete", "canceled", "finished"])
@@ -288,8 +307,23 @@ def test_roles_point_to_roles() -> None:
     assert (
         "no role 'nobody'" in multinode(**connection, host_role="nobody", expect_role="client")[0]
     )
-    assert "has no device" in multinode(**connection, worker="lab-1")[0]
+    peers = {"host_role": "client", "expect_role": "client"}
+    assert "has no device" in multinode(**connection, **peers, worker="lab-1")[0]
     assert multinode(device_type="qemu", context={"favourite": 1}) != []
+    assert multinode(device_type="qemu", context=None) != []
+    assert "needs the key 'device_type'" in multinode(device="board-01", count=1)[0]
+
+
+def test_a_role_is_a_mapping() -> None:
+    protocols = {"lava-multinode": {"roles": {"client": "qemu"}}}
+    assert "must be a mapping" in problems(device_type=None, protocols=protocols)[0]
+
+
+@pytest.mark.parametrize("key", ["device_type", "device", "worker"])
+def test_names_of_devices_are_not_empty(key: str) -> None:
+    assert problems(**{key: "x" * 201}) == []
+    assert problems(**{key: ""}) != []
+    assert problems(**{key: 5}) != []
 
 
 def test_a_role_with_a_named_device_is_alone() -> None:
