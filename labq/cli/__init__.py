@@ -15,6 +15,7 @@ COMMANDS = (
     Entry("case", "labq.cli.case", "Search test cases of all jobs."),
     Entry("device", "labq.cli.device", "Add, show, check devices; set their health."),
     Entry("device-type", "labq.cli.device_type", "Show the kinds of devices."),
+    Entry("lab", "labq.cli.lab", "Make a lab what files say; take one over from LAVA."),
     Entry("host", "labq.cli.host", "Show lab hosts, run one."),
     Entry("token", "labq.cli.token", "Create, list, revoke API tokens."),
     Entry("remote-token", "labq.cli.remote_token", "Keep secrets for other servers."),

@@ -45,6 +45,14 @@ class WantedHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WantedTag:
+    """What a tag of devices means."""
+
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WantedTemplate:
     """A template that device files extend, by its name without the ending."""
 
@@ -85,6 +93,7 @@ class Lab:
     """All of it. What is not named here is left alone."""
 
     hosts: tuple[WantedHost, ...] = ()
+    tags: tuple[WantedTag, ...] = ()
     templates: tuple[WantedTemplate, ...] = ()
     device_types: tuple[WantedType, ...] = ()
     devices: tuple[WantedDevice, ...] = ()

@@ -6,6 +6,7 @@ They look alike: lists or mappings of devices, device types and workers in YAML,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ DEVICES, TYPES, CHECKS = "devices", "device-types", "health-checks"
 FOLDERS: Mapping[str, str] = {DEVICES: ENDING, TYPES: ENDING, CHECKS: ".yaml"}
 """The folders beside the YAML, and how their files end."""
 
+_NEEDED = re.compile(r"""\{%-?\s*(?:extends|include|import|from)\s+['"]([^'"]+)['"]""")
 _text = schema.either("must be a string", schema.text(), schema.one_of(None))
 _texts = schema.list_of(schema.text())
 _ignored = dict.fromkeys(
@@ -39,21 +41,18 @@ _ignored = dict.fromkeys(
     schema.anything,
 )
 _name: Mapping[str, Check] = {"name": schema.text(1), "hostname": schema.text(1)}
-_hours = schema.every(schema.integer)
 _KINDS: Mapping[str, Mapping[str, Check]] = {
     "hosts": {
         "address": schema.text(1),
         "description": _text,
-        **dict.fromkeys(
-            ("health", "job_limit", "retire", "master", "hidden"), schema.anything
-        ),
+        **dict.fromkeys(("health", "job_limit", "retire", "master", "hidden"), schema.anything),
     },
     "tags": {"description": _text},
     "aliases": {"device_type": schema.text(1)},
     "device_types": {
         "description": _text,
         "aliases": _texts,
-        "health_frequency": _hours,
+        "health_frequency": schema.integer,
         "health_denominator": schema.one_of(*(one.value for one in Denominator)),
         "health_disabled": schema.boolean,
     },
@@ -115,7 +114,7 @@ def read_lab(
         raise InvalidInputError(reading.problems)
     devices = tuple(_devices(reading.items["devices"], files, hosts, is_trusted=is_trusted))
     return Lab(
-        hosts=tuple(_hosts(reading.items["hosts"], devices, hosts)),
+        hosts=tuple(_hosts(reading.items["hosts"], hosts)),
         tags=tuple(
             WantedTag(name=item.name, description=item.text("description") or "")
             for item in reading.items["tags"]
@@ -236,22 +235,17 @@ def _health(item: _Item, *, is_trusted: bool) -> DeviceHealth | None:
     return health if is_trusted or not is_judged else DeviceHealth.UNKNOWN
 
 
-def _hosts(
-    items: list[_Item], devices: tuple[WantedDevice, ...], hosts: HostNames
-) -> Iterator[WantedHost]:
+def _hosts(items: list[_Item], hosts: HostNames) -> Iterator[WantedHost]:
     if hosts.only:
         yield WantedHost(name=hosts.only)
         return
-    used = {device.host for device in devices}
     for item in items:
-        name = hosts.of(item.name) or item.name
-        if item.place.file and (name in used or not devices):
-            yield WantedHost(
-                name=name,
-                place=item.place,
-                address=item.text("address"),
-                description=item.text("description"),
-            )
+        yield WantedHost(
+            name=hosts.of(item.name) or item.name,
+            place=item.place,
+            address=item.text("address"),
+            description=item.text("description"),
+        )
 
 
 def _types(
@@ -287,3 +281,18 @@ def _types(
 def _type_of(device: WantedDevice) -> str:
     text = device.dictionary.text if device.dictionary else ""
     return device.device_type or find_extended(text) or ""
+
+
+def reachable(lab: Lab, shelf: Mapping[str, str]) -> tuple[WantedTemplate, ...]:
+    """Return those templates of `shelf` (by file name) that the lab's files need, and lack."""
+    known = {f"{one.name}{ENDING}" for one in lab.templates}
+    texts = [one.template.text for one in lab.templates]
+    texts += [device.dictionary.text for device in lab.devices if device.dictionary]
+    found: dict[str, WantedTemplate] = {}
+    while texts:
+        for name in _NEEDED.findall(texts.pop()):
+            if name in shelf and name not in found and name not in known:
+                text = WantedText(file=name, text=shelf[name])
+                found[name] = WantedTemplate(name=name.removesuffix(ENDING), template=text)
+                texts.append(shelf[name])
+    return tuple(found.values())

@@ -47,6 +47,13 @@ def mark(session: Session) -> Mark:
     return Mark(count, changed_at)
 
 
+def file_names(session: Session, folders: Sequence[Path]) -> set[str]:
+    """Return the file names of the site's templates: those stored and those of its folders."""
+    stored = session.scalars(select(DeviceTemplate.name))
+    lying = {path.name for folder in folders for path in folder.glob(f"*{ENDING}")}
+    return {f"{name}{ENDING}" for name in stored} | lying
+
+
 def find(session: Session, name: str, *, folders: Sequence[Path]) -> str:
     """Return the text of the template `name`, wherever it is; raises NotFoundError."""
     row = session.get(DeviceTemplate, name)

@@ -15,6 +15,7 @@ from labq.domain.health_checks import Denominator, describe_next
 from labq.domain.states import SCHEDULABLE_HEALTH, DeviceHealth, DeviceState
 from labq.models.control import Audit
 from labq.models.device import Device, DeviceType
+from labq.models.device_type import DeviceTypeAlias
 from labq.models.job import Job
 from labq.models.rollup import CountDelta, QueueLength
 from labq.models.run import IS_AWAITED, Run
@@ -97,11 +98,12 @@ class DeviceView:
 class DeviceTypeRow:
     """A device type with its devices counted: all, fit for jobs, idle and fit; and jobs waiting.
 
-    `has_health_check`: its devices are proven by a job every `health_frequency` hours or jobs.
+    `aliases` are further names under which jobs may ask for it. `has_health_check`: its devices are proven by a job every `health_frequency` hours or jobs.
     """
 
     name: str
     description: str
+    aliases: tuple[str, ...]
     devices: int
     fit: int
     idle: int
@@ -154,7 +156,7 @@ def find_types(
     query = _types(viewer).order_by(DeviceType.name).limit(limit + 1)
     if after is not None:
         query = query.where(DeviceType.name > decode_name(after))
-    rows = [DeviceTypeRow(**row._asdict()) for row in session.execute(query)]
+    rows = [_type_row(row._asdict()) for row in session.execute(query)]
     return page_of(rows, limit, lambda kind: kind.name)
 
 
@@ -163,7 +165,7 @@ def find_type(session: Session, viewer: Viewer, name: str) -> DeviceTypeRow:
     row = session.execute(_types(viewer).where(DeviceType.name == name)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no device type {name!r}")
-    return DeviceTypeRow(**row._asdict())
+    return _type_row(row._asdict())
 
 
 def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
@@ -199,6 +201,10 @@ def _rows(viewer: Viewer) -> Select[*tuple[Any, ...]]:
 def _row(values: dict[str, Any]) -> DeviceRow:
     lists = {"tags": tuple(values["tags"]), "exclusive": tuple(values["exclusive"])}
     return DeviceRow(**{**values, **lists})
+
+
+def _type_row(values: dict[str, Any]) -> DeviceTypeRow:
+    return DeviceTypeRow(**{**values, "aliases": tuple(values["aliases"])})
 
 
 def _check(session: Session, name: str, now: datetime) -> CheckView | None:
@@ -243,9 +249,13 @@ def _types(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     devices = select(func.count()).where(Device.device_type == DeviceType.name)
     devices = devices.where(visible_devices(viewer))
     idle = devices.where(is_fit, Device.state == DeviceState.IDLE)
+    aliases = select(DeviceTypeAlias.name).where(DeviceTypeAlias.device_type == DeviceType.name)
     return select(
         DeviceType.name,
         DeviceType.description,
+        func.array(
+            aliases.order_by(DeviceTypeAlias.name).correlate(DeviceType).scalar_subquery()
+        ).label("aliases"),
         devices.correlate(DeviceType).scalar_subquery().label("devices"),
         devices.where(is_fit).correlate(DeviceType).scalar_subquery().label("fit"),
         idle.correlate(DeviceType).scalar_subquery().label("idle"),

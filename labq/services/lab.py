@@ -5,7 +5,7 @@ Nothing is removed. What is so already is left alone, so that doing it twice cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,15 +20,24 @@ from labq.domain.lab import (
     Place,
     WantedDevice,
     WantedHost,
+    WantedTag,
     WantedTemplate,
     WantedType,
 )
-from labq.jobdef.device import find_extended
-from labq.jobdef.templates import Library
+from labq.jobdef.device import find_extended, find_parent
+from labq.jobdef.templates import ENDING, TYPES_FOLDER, Library
 from labq.models.device import Device, DeviceType
 from labq.models.device_type import DeviceTemplate
 from labq.models.host import Host
-from labq.services import device_aliases, device_templates, device_types, devices, hosts
+from labq.models.tag import Tag
+from labq.services import (
+    device_aliases,
+    device_templates,
+    device_types,
+    devices,
+    hosts,
+    tags,
+)
 from labq.services.device_types import TypeChange
 from labq.services.devices import DeviceChange, NewDevice
 from labq.services.transitions import By
@@ -46,10 +55,14 @@ def apply(session: Session, lab: Lab, by: By, *, folders: Sequence[Path]) -> lis
     Raises InvalidInputError with everything that is wrong, each with its file; the caller rolls
     back what was done until then.
     """
-    work = _Applying(session, by)
+    known = device_templates.file_names(session, folders)
+    known |= {f"{one.name}{ENDING}" for one in lab.templates}
+    work = _Applying(session, by, known)
     for host in lab.hosts:
         with work.noting(host.place):
             work.host(host)
+    for tag in lab.tags:
+        work.tag(tag)
     for template in lab.templates:
         with work.noting(Place(file=template.template.file)):
             work.template(template)
@@ -68,11 +81,13 @@ def apply(session: Session, lab: Lab, by: By, *, folders: Sequence[Path]) -> lis
 class _Applying:
     """One go at it: what changed and what is wrong so far."""
 
-    def __init__(self, session: Session, by: By) -> None:
+    def __init__(self, session: Session, by: By, known: Collection[str]) -> None:
         self.changes: list[LabChange] = []
         self.problems: list[Problem] = []
         self._session = session
         self._by = by
+        self._others = known
+        self._named_hosts: set[str] = set()
 
     @contextmanager
     def noting(self, place: Place, file: str = "") -> Iterator[None]:
@@ -85,6 +100,7 @@ class _Applying:
             self.problems.append(place.problem(str(error)))
 
     def host(self, wanted: WantedHost) -> None:
+        self._named_hosts.add(wanted.name)
         row = self._session.get(Host, wanted.name)
         if row is None:
             asked = {"address": wanted.address, "description": wanted.description}
@@ -96,7 +112,16 @@ class _Applying:
             if self._note(("host", wanted.name), field, getattr(row, field), value):
                 setattr(row, field, value)
 
+    def tag(self, wanted: WantedTag) -> None:
+        row = self._session.scalar(select(Tag).where(Tag.name == wanted.name))
+        if row is None:
+            tags.add(self._session, wanted.name, wanted.description)
+            self._note(("tag", wanted.name), NEW, "", wanted.description)
+        elif self._note(("tag", wanted.name), "description", row.description, wanted.description):
+            row.description = wanted.description
+
     def template(self, wanted: WantedTemplate) -> None:
+        self._check_parent(wanted)
         row = self._session.get(DeviceTemplate, wanted.name)
         field, before = (NEW, "") if row is None else ("text", row.template)
         if (
@@ -107,8 +132,20 @@ class _Applying:
                 self._session, wanted.name, wanted.template.text, now=self._by.at
             )
 
+    def _check_parent(self, wanted: WantedTemplate) -> None:
+        """Refuse one that would get labq's own template in place of LAVA's of that name."""
+        parent = find_parent(wanted.template.text)
+        if parent and (TYPES_FOLDER / parent).is_file() and parent not in self._others:
+            message = (
+                f"extends {parent}, and only labq's own templates have one: import LAVA's folder of "
+                f"device types with it, or write labq/{parent} if labq's is meant"
+            )
+            raise InvalidInputError([Problem("", message)])
+
     def device_type(self, wanted: WantedType) -> None:
         row = self._session.get(DeviceType, wanted.name)
+        if row is None and device_aliases.resolve(self._session, wanted.name):
+            return
         if row is None:
             devices.add_type(self._session, wanted.name)
             self._note(("device type", wanted.name), NEW, "", wanted.name)
@@ -154,6 +191,9 @@ class _Applying:
         if kind is None:
             raise InvalidInputError([Problem("", "no device type is said, and it extends none")])
         host = wanted.host or self._only_host()
+        if self._session.get(Host, host) is None:
+            self._miss_host(wanted, host, library)
+            return
         device_type = device_aliases.resolve(self._session, kind) or kind
         new = NewDevice(
             name=wanted.name,
@@ -166,6 +206,15 @@ class _Applying:
         new = new if wanted.health is None else replace(new, health=wanted.health)
         devices.add(self._session, new, templates=library)
         self._note(("device", wanted.name), NEW, "", f"{device_type} on host {host}")
+
+    def _miss_host(self, wanted: WantedDevice, host: str, library: Library) -> None:
+        """Note that there is no such host, unless it was told already, and look at the dictionary."""
+        if host not in self._named_hosts:
+            self.problems.append(wanted.place.problem(f"there is no host {host!r}"))
+        if wanted.dictionary:
+            kind = wanted.device_type or ""
+            text = wanted.dictionary.text
+            devices.check(text, name=wanted.name, device_type=kind, library=library)
 
     def _only_host(self) -> str:
         """Return the host of a lab that has one."""

@@ -122,6 +122,7 @@ class Endpoint:
     raw_field: str = ""
     is_upload: bool = False
     may_lag: bool = False
+    largest_body: int | None = None
     is_one_look: bool = False
 
     @property

@@ -10,6 +10,7 @@ COMMANDS = (
     Entry("list", "labq.cli.device_type.list", "List device types with their queues."),
     Entry("show", "labq.cli.device_type.show", "Show a device type; its health check."),
     Entry("set", "labq.cli.device_type.set", "Set the health check of its devices."),
+    Entry("alias", "labq.cli.device_type.alias", "Give it further names."),
     Entry("access", "labq.cli.device_type.access", "Rights of groups on a device type."),
 )
 

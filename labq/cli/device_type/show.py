@@ -7,7 +7,16 @@ import click
 from labq.cli.api import Row, connect
 from labq.cli.output import json_option, show_fields, show_json, wants_json
 
-FIELDS = ("name", "description", "devices", "fit", "idle", "waiting_jobs", "health_check")
+FIELDS = (
+    "name",
+    "description",
+    "aliases",
+    "devices",
+    "fit",
+    "idle",
+    "waiting_jobs",
+    "health_check",
+)
 
 
 @click.command()
