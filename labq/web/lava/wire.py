@@ -103,4 +103,5 @@ def write_fault(fault: Fault) -> bytes:
 
 
 def _encoded(text: str) -> bytes:
-    return _NOT_XML.sub("\ufffd", text).encode()
+    # A bare carriage return is read as a line feed; answers have none but those of values.
+    return _NOT_XML.sub("\ufffd", text).replace("\r", "&#13;").encode()
