@@ -13,6 +13,7 @@ from tests.benchmarks import (
     calibration,
     comparison,
     corpus,
+    corpus_devices,
     endpoint_ratios,
     fill,
     flashes,
@@ -87,6 +88,7 @@ BENCHMARKS = (
         corpus.measure_verdicts,
         extra=True,
     ),
+    Benchmark(("corpus", "corpus_devices"), corpus_devices.measure, extra=True),
     Benchmark(("corpus", "validate_files_per_second"), corpus.measure_speed, extra=True),
     Benchmark(("corpus", "corpus_jobs_complete"), corpus.measure, extra=True),
 )
