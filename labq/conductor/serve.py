@@ -140,7 +140,7 @@ def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
     lost_after = timedelta(seconds=settings.host_lost_after)
     scales = settings.site_timeout_scales
 
-    key = settings.secret_key
+    keys = settings.sealing_keys
 
     def schedule() -> None:
         Scheduler(
@@ -149,7 +149,7 @@ def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
             folders,
             lost_after,
             timeout_scales=scales,
-            secret_key=key,
+            sealing_keys=keys,
             tell_admins=_alarm_bell(settings),
         ).run()
 

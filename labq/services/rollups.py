@@ -294,7 +294,7 @@ _FACTS = (
         _whole_ms(Job.started_at, Job.submitted_at).label("wait_ms"),
         Job.ended_at,
         Job.audience_id,
-        (Job.id / literal(BLOCK, BigInteger)).label("block"),
+        (Job.id // literal(BLOCK, BigInteger)).label("block"),
     )
     .outerjoin(Device, Device.id == Job.device_id)
     .where(Job.outcome.is_not(None))
@@ -348,7 +348,7 @@ def _shown(*key: ColumnElement[Any]) -> CompoundSelect[Any]:
     return union_all(each, select(every, *key, outcome, *counted).group_by(*key, outcome))
 
 
-_BLOCK = (Job.id / literal(BLOCK, BigInteger)).label("block")
+_BLOCK = (Job.id // literal(BLOCK, BigInteger)).label("block")
 _COUNTED: tuple[tuple[Table, Select[Any]], ...] = (
     (table_of(QueueLength), select(_QUEUES_COUNTED.subquery())),
     (table_of(JobCount), select(_FINISHED_COUNTED.subquery())),

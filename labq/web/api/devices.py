@@ -132,7 +132,7 @@ def release(call: Call, device: str, body: ReleaseBody) -> DeviceView:
 def dictionary(call: Call, device: str, query: DictionaryQuery) -> Response:
     """Return the rendered dictionary."""
     device_rights.require_device(call.session, call.viewer, device, Right.VIEW)
-    text = device_dictionary.find(
+    text = device_dictionary.rendered(
         call.session, device, query.context(), templates=call.settings.device_type_folders
     )
     return Response(text, content_type=f"{YAML}; charset=utf-8")

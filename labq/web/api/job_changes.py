@@ -111,7 +111,7 @@ def validate(call: Call, body: DefinitionBody) -> Validation:
     """Check a definition."""
     _check_size(body.definition)
     try:
-        jobs.validate(call.session, body.definition)
+        jobs.validate(call.session, body.definition, call.viewer)
     except InvalidInputError as error:
         return Validation(valid=False, errors=tuple(error.problems))
     return Validation(valid=True)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from flask import Response
 from pydantic import Field
 
-from labq.domain.errors import ConfigurationError, JobError
+from labq.domain.errors import ConfigurationError, JobError, NotFoundError
 from labq.domain.rights import Right
 from labq.domain.states import DeviceHealth
 from labq.services import (
@@ -94,11 +94,11 @@ def _finished(call: Call, name: str) -> Finished:
 
 
 def _dictionary(call: Call, name: str) -> tuple[str, str]:
-    """Return the rendered dictionary, or why it does not render."""
+    """Return the rendered dictionary, or why there is none."""
     templates = call.settings.device_type_folders
     try:
-        return device_dictionary.find(call.session, name, {}, templates=templates), ""
-    except (ConfigurationError, JobError) as error:
+        return device_dictionary.rendered(call.session, name, {}, templates=templates), ""
+    except (ConfigurationError, JobError, NotFoundError) as error:
         return "", str(error)
 
 

@@ -70,7 +70,7 @@ def submit(call: Call, form: SubmitForm) -> str | Response:
     text = form.definition.replace("\r\n", "\n")
     try:
         if form.check:
-            jobs.validate(call.session, text)
+            jobs.validate(call.session, text, call.viewer)
             return _page(call, text, form.job, is_good=True)
         options = SubmitOptions(resubmit_of=form.job)
         made = jobs.submit(call.session, text, user=call.viewer, now=call.now, options=options)
