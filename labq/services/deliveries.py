@@ -259,7 +259,6 @@ def _shown(target: Mapping[str, object]) -> str:
         return str(target.get("label") or target.get("email", ""))
     try:
         parts = urlsplit(str(target["url"]))
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
         return "an address that is none"

@@ -258,8 +258,8 @@ def _tell_of_device(session: Session, device: Device, at: datetime) -> None:
         topic=Topic.DEVICE,
         at=at,
         subject=device.name,
-        state=device.state.value,
-        health=device.health.value,
+        state=str(device.state),
+        health=str(device.health),
         run=None if device.state is DeviceState.IDLE else device.run_id,
     )
     tell_all(session, [(EVENT_CHANNEL, occurrences.dump(one))])
@@ -270,8 +270,8 @@ def _tell_of_host(session: Session, host: Host, at: datetime) -> None:
         topic=Topic.HOST,
         at=at,
         subject=host.name,
-        state=host.state.value,
-        health=host.health.value,
+        state=str(host.state),
+        health=str(host.health),
     )
     tell_all(session, [(EVENT_CHANNEL, occurrences.dump(one))])
 
