@@ -67,9 +67,10 @@ def find_page(
     Raises InvalidInputError for a search that no index answers, and for a page key that is none.
     """
     _require_index(wanted)
-    walked = _walk(wanted, day_of(wanted.since or now - WINDOW), after)
+    since = day_of(wanted.since or now - WINDOW)
+    walked = _walk(wanted, since, after)
     newest = _newest(walked)
-    query = _select(viewer, wanted, walked).order_by(*newest).limit(limit + 1)
+    query = _select(viewer, wanted, walked, since).order_by(*newest).limit(limit + 1)
     found = [FoundCase(**row._asdict()) for row in session.execute(query)]
     if len(found) > limit:
         last = found[limit - 1]
@@ -113,7 +114,9 @@ def _newest(cases: Subquery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return cases.c.submitted_on.desc(), cases.c.id.desc()
 
 
-def _select(viewer: Viewer, wanted: CaseFilter, walked: Subquery) -> Select[*tuple[Any, ...]]:
+def _select(
+    viewer: Viewer, wanted: CaseFilter, walked: Subquery, since: date
+) -> Select[*tuple[Any, ...]]:
     case = walked.c
     query = (
         select(
@@ -133,7 +136,12 @@ def _select(viewer: Viewer, wanted: CaseFilter, walked: Subquery) -> Select[*tup
             (TestSuite.id == case.suite_id) & (TestSuite.submitted_on == case.submitted_on),
         )
         .join(Job, Job.id == TestSuite.job_id)
-        .where(Job.run_id.is_not_distinct_from(TestSuite.run_id), visible_jobs(viewer))
+        .where(
+            # Leaves out all partitions before.
+            TestSuite.submitted_on >= since,
+            Job.run_id.is_not_distinct_from(TestSuite.run_id),
+            visible_jobs(viewer),
+        )
     )
     for column, value in ((case.verdict, wanted.verdict), (TestSuite.name, wanted.suite)):
         if value is not None:

@@ -122,7 +122,8 @@ def test_a_search_reads_an_index(site: Site, ann: Person) -> None:
 
 
 def _plan(session: Session, wanted: CaseFilter) -> str:
-    walked = case_search._walk(wanted, (NOW - case_search.WINDOW).date(), None)
-    query = case_search._select(ANONYMOUS, wanted, walked)
+    since = (NOW - case_search.WINDOW).date()
+    walked = case_search._walk(wanted, since, None)
+    query = case_search._select(ANONYMOUS, wanted, walked, since)
     words = query.limit(26).compile(session.get_bind(), compile_kwargs={"literal_binds": True})
     return "\n".join(session.scalars(text(f"EXPLAIN {str(words).replace(':', chr(92) + ':')}")))
