@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from labq.domain.errors import ConflictError, InvalidInputError, Problem
+from labq.domain.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from labq.domain.events import MessageSent
 from labq.domain.matching import Want, can_run
 from labq.domain.orders import GroupMail, GroupOrder
@@ -45,6 +45,15 @@ class MemberView:
     outcome: Outcome | None
     device: str | None
     run_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """A group as others see it: the id of its first job, its name, and its members in order."""
+
+    id: int
+    name: str
+    members: tuple[MemberView, ...]
 
 
 def check(session: Session, user: Viewer, members: Sequence[Member]) -> None:
@@ -138,6 +147,24 @@ def find_members(session: Session, group_id: int) -> list[MemberView]:
         )
         for job, role in found
     ]
+
+
+def find_view(session: Session, group_id: int) -> GroupView:
+    """Return a group with its members; whoever sees one of them sees all."""
+    group = session.get(JobGroup, group_id)
+    members = tuple(find_members(session, group_id))
+    return GroupView(id=group_id, name=group.name if group else "", members=members)
+
+
+def find_by_role(session: Session, job_id: int, role: str) -> int:
+    """Return the job of the first member with a role in the group of a job; raises NotFoundError."""
+    group_id = session.scalar(select(Job.group_id).where(Job.id == job_id))
+    members = [] if group_id is None else find_members(session, group_id)
+    found = next((member.job for member in members if member.role == role), None)
+    if found is None:
+        roles = ", ".join(dict.fromkeys(member.role for member in members)) or "none"
+        raise NotFoundError(f"job {job_id} has no role {role!r} in its group; roles: {roles}")
+    return found
 
 
 def note_end(session: Session, job: Job, at: datetime) -> None:

@@ -20,6 +20,13 @@ def shown(job_id: int, group_id: int | None, sub_id: int | None) -> int | str:
     return job_id if group_id is None or sub_id is None else f"{group_id}.{sub_id}"
 
 
+def submitted(session: Session, job_id: int) -> int | list[str]:
+    """Return what clients are told of a new job: its number, or the ids of its whole group."""
+    query = select(Job.group_id, Job.sub_id).where(Job.group_id == job_id).order_by(Job.sub_id)
+    members = [f"{group_id}.{sub_id}" for group_id, sub_id in session.execute(query)]
+    return members or job_id
+
+
 def find(session: Session, text_or_int: str | int) -> int | None:
     """Return the number of the job that an int, a digit string or "N.M" means; None without one.
 

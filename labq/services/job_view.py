@@ -23,9 +23,10 @@ from labq.models.result import TestSuite
 from labq.models.retention import JobPin
 from labq.models.run import Run, RunLog, Step
 from labq.models.user import Group, User
-from labq.services import host_load
+from labq.services import host_load, job_groups
 from labq.services.archive import view as archive
 from labq.services.host_load import SlotWait
+from labq.services.job_groups import GroupView
 from labq.services.logs import IS_LOG_OF_RUN
 from labq.services.retention import marks
 from labq.services.retention.marks import PinView, RemovedPart
@@ -95,7 +96,7 @@ class JobView:
     `retries_left`: how many further runs infrastructure failures may have. `waits_for` says what an
     unfinished job waits for that is not in the ordinary run of things, empty for nothing.
 
-    `slot_wait` is there while its run waits for a slot of its host.
+    `slot_wait` is there while its run waits for a slot of its host. `group` is what it is a member of.
     """
 
     id: int
@@ -128,6 +129,7 @@ class JobView:
     runs: tuple[RunView, ...]
     suites: tuple[SuiteCount, ...]
     pin: PinView | None = None
+    group: GroupView | None = None
     removed: tuple[RemovedPart, ...] = ()
 
 
@@ -171,6 +173,7 @@ def find(session: Session, viewer: Viewer, job_id: int) -> JobView:
         runs=runs,
         suites=_suites(session, job),
         pin=marks.read_pin(pin),
+        group=None if job.group_id is None else job_groups.find_view(session, job.group_id),
         removed=marks.read_removed(removed),
     )
 
@@ -329,6 +332,6 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     return None if begin is None or end is None else (end - begin).total_seconds()
 
 
-def missing(job_id: int) -> NotFoundError:
+def missing(job_id: int | str) -> NotFoundError:
     """Return the error for a job that is not there or hidden: both look the same."""
     return NotFoundError(f"there is no job {job_id}, or you may not see it")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labq.actions.steps.expiry import TestTimeoutError
 from labq.actions.steps.shell import Shell
 from labq.actions.steps.shell_run import RunFacts
 from labq.actions.steps.signals import (
@@ -20,7 +21,6 @@ from labq.actions.steps.signals import (
     measurement,
     parse,
 )
-from labq.actions.steps.expiry import TestTimeoutError
 from labq.actions.steps.work import Work
 from labq.domain.errors import JobError, TestError
 from labq.domain.plan import Timeouts

@@ -36,6 +36,14 @@ RUN_COLUMNS = (
     Column("STATE", "state"),
     Column("ERROR", "error", lambda error: error["message"] if isinstance(error, dict) else ""),
 )
+MEMBER_COLUMNS = (
+    Column("MEMBER", "id"),
+    Column("JOB", "job"),
+    Column("ROLE", "role"),
+    Column("STATE", "state"),
+    Column("OUTCOME", "outcome"),
+    Column("DEVICE", "device"),
+)
 STEP_COLUMNS = (
     Column("STEP", "name"),
     Column("STATE", "state"),
@@ -100,6 +108,8 @@ def show_job(job: Row, url: str) -> None:
     show_fields(job if wants_json() else shown, FIELDS)
     if wants_json():
         return
+    if job.get("group"):
+        click.echo(f"\n{table(job['group']['members'], MEMBER_COLUMNS)}")
     if len(job["runs"]) > 1:
         click.echo(f"\n{table(job['runs'], RUN_COLUMNS)}")
     for run in job["runs"]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from werkzeug.wrappers import Response as AnyResponse
 
 from labq.blobs import Logs
-from labq.services import job_view, tickets
+from labq.services import job_groups, job_view, tickets
 from labq.services.job_log import LogState, find_log_state, lines_as_json
 from labq.services.paging import LARGEST_ID
 from labq.services.tickets import Ticket
@@ -22,6 +22,7 @@ from labq.web.parsing import Input
 MOST_BYTES = 4 * 1024 * 1024
 MOST_LINES = 10_000
 _BLOCK_BYTES = 1024 * 1024
+_ROLE = "of the first member with this role in the group of the job, in place of the job itself"
 _RUN = "the number of a run of the job; the latest by default"
 
 
@@ -43,22 +44,26 @@ class LogQuery(Input):
         default=None, ge=0, le=LARGEST_ID, description=f"at most {MOST_LINES} lines are returned"
     )
     run: int | None = Field(default=None, ge=1, le=LARGEST_ID, description=_RUN)
+    role: str = Field(default="", max_length=200, description=_ROLE)
 
 
 class RunQuery(Input):
     """Which run's log: the latest by default."""
 
     run: int | None = Field(default=None, ge=1, le=LARGEST_ID, description=_RUN)
+    role: str = Field(default="", max_length=200, description=_ROLE)
 
 
 class LiveQuery(Input):
     """Where to begin: a byte offset at the beginning of a line."""
 
     offset: int = Field(default=0, ge=0, le=LARGEST_ID)
+    role: str = Field(default="", max_length=200, description=_ROLE)
 
 
 def show(call: Call, job: int, query: LogQuery) -> Response:
     """Return a part of the log; headers say how much is stored."""
+    job = _member(call, job, query.role)
     state = find_log_state(call.session, call.viewer, job, now=call.now, number=query.run)
     logs = Logs(call.settings.blobs)
     if query.format is Form.LINES:
@@ -74,6 +79,7 @@ def show(call: Call, job: int, query: LogQuery) -> Response:
 
 def download(call: Call, job: int, query: RunQuery) -> Response:
     """Return the whole log as far as it is stored, as a file."""
+    job = _member(call, job, query.role)
     state = find_log_state(call.session, call.viewer, job, now=call.now, number=query.run)
     logs = Logs(call.settings.blobs)
     response = Response(_blocks(logs, state), content_type=f"{TEXT}; charset=utf-8")
@@ -84,6 +90,7 @@ def download(call: Call, job: int, query: RunQuery) -> Response:
 
 def live(call: Call, job: int, query: LiveQuery) -> AnyResponse:
     """Send the caller to the stream process, with a ticket."""
+    job = _member(call, job, query.role)
     job_view.require(call.session, call.viewer, job)
     ticket = Ticket(
         subject=tickets.job_subject(job),
@@ -93,6 +100,14 @@ def live(call: Call, job: int, query: LiveQuery) -> AnyResponse:
     text = tickets.issue(call.settings.secret_key, ticket)
     values = urlencode({"ticket": text, "offset": query.offset})
     return redirect(f"{stream_url(call.settings)}/jobs/{job}/log?{values}", 307)
+
+
+def _member(call: Call, job: int, role: str) -> int:
+    """Return the job whose log is meant."""
+    if not role:
+        return job
+    job_view.require(call.session, call.viewer, job)
+    return job_groups.find_by_role(call.session, job, role)
 
 
 def _bytes(logs: Logs, state: LogState, query: LogQuery) -> bytes:
