@@ -13,6 +13,7 @@ from labq.actions.steps.group_calls import received
 from labq.actions.steps.shell import Shell
 from labq.actions.steps.shell_run import RunFacts
 from labq.actions.steps.work import Work
+from labq.actions.test import interactive
 from labq.benchlink import heard
 from labq.domain.deadline import Deadline
 from labq.domain.errors import JobError, TestError
@@ -34,7 +35,7 @@ def sent(number: int, sender: str, name: str, **data: str) -> GroupMail:
 
 def session(*script: tuple[float, GroupMail], seat: Seat | None = SEAT, **keys: Any) -> FakeSession:
     parameters = keys.pop("parameters", {})
-    made = step("definitions", parameters, stage=0, **keys)
+    made = step(str(keys.pop("method", "definitions")), parameters, stage=0, **keys)
     return FakeSession(plan([made], seat=seat), made, group=FakeGroup(script))
 
 
@@ -187,6 +188,17 @@ def test_a_wait_without_an_answer_fails_its_case_and_ends_as_a_test_error() -> N
 def test_a_call_of_a_job_without_a_group_is_a_test_error() -> None:
     with pytest.raises(TestError, match="in no multinode group"):
         run(shell(b"WAIT ready", seat=None))
+
+
+def test_an_item_of_an_interactive_test_asks_the_group_and_uses_what_is_told() -> None:
+    made = session((3.0, sent(1, "9.0", "ready", ip="10.0.0.1")), method="interactive")
+    made.consoles["serial"] = FakeConsole(answer=lambda typed: [Say(typed + b"# ")])
+    script = [{"lava-wait": "ready"}, {"command": "ping {ip}"}, {"lava-send": "done it=now"}]
+    item = {"name": "session", "prompts": ["# "], "script": script}
+    interactive.run(made, interactive.InteractiveParameters.model_validate({"interactive": [item]}))
+    assert made.console().sent == [b"ping 10.0.0.1\n"]
+    assert made.group.told == [("send", "done", {"it": "now"})]
+    assert verdicts(made)["multinode-wait-ready"] is Verdict.PASS
 
 
 CALLS = {

@@ -23,23 +23,35 @@ MOST_CHARACTERS = 1000
 
 def answer_call(work: Work, expect: Expect, call: GroupCall, deadline: Deadline) -> None:
     """Do what a test asks of its group, and type the answer. Raises TestError."""
+    work.session.log(
+        Level.DEBUG, f"Received Multi_Node API <LAVA_{call.request}> {' '.join(call.words)}"
+    )
+    try:
+        answer = perform(work, call, deadline)
+    except TestTimeoutError:
+        _type(work, expect, ["nack"])
+        raise
+    if answer is not None:
+        _type(work, expect, list(_words(answer)))
+
+
+def perform(work: Work, call: GroupCall, deadline: Deadline) -> Answer | None:
+    """Do a call and report its case; return what was told, None where there is no answer.
+
+    Raises TestError: nobody answered in time, or the job is in no group.
+    """
     name = call.words[0]
-    case = f"multinode-{call.request.lower()}-{name}"
-    said = f"Received Multi_Node API <LAVA_{call.request}> {' '.join(call.words)}"
-    work.session.log(Level.DEBUG, said)
     if work.session.plan.seat is None:
         raise TestError(f"LAVA_{call.request} {name}: this job is in no multinode group")
-    clock = work.session.group.now
+    case, clock = f"multinode-{call.request.lower()}-{name}", work.session.group.now
     began = clock()
     try:
         answer = _ask(work, call, deadline)
     except TestTimeoutError:
-        _type(work, expect, ["nack"])
         work.report(case, Verdict.FAIL, clock() - began)
         raise
-    if answer is not None:
-        _type(work, expect, list(_words(answer)))
     work.report(case, Verdict.PASS, clock() - began)
+    return answer
 
 
 def _ask(work: Work, call: GroupCall, deadline: Deadline) -> Answer | None:
