@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,11 +75,9 @@ class Scheduler:
         *,
         timeout_scales: Scales | None = None,
         sealing_keys: Sequence[str] = (),
-        tell_admins: Callable[[Session, datetime], None] | None = None,
     ) -> None:
         self._lead = lead
         self._lost_after = lost_after
-        self._tell_admins = tell_admins
         self._client = client
         self._planner = Planner(templates, timeout_scales or {}, next(iter(sealing_keys), ""))
         self._keys = sealing_keys
@@ -95,7 +93,6 @@ class Scheduler:
             while not self._lead.stop.is_set():
                 self.work(frozenset(Work))
                 self._time_out()
-                self._tell()
                 self._fold()
                 self._retain()
                 self._measure()
@@ -229,12 +226,6 @@ class Scheduler:
                 lost_after=self._lost_after,
                 listening_seconds=self._lead.listening_seconds,
             )
-
-    def _tell(self) -> None:
-        """Have admins told what fell out of the lab, where this server sends mail."""
-        if self._tell_admins is not None:
-            with self._lead.transaction("alarms") as session:
-                self._tell_admins(session, _now())
 
     def _fold(self) -> None:
         """Add what moves of jobs left behind to the counts; a crash leaves it to be done again."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import FrameType
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from labq import log as logging_setup
 from labq import statsd
 from labq.blobs import Logs
 from labq.conductor.access import Access
+from labq.conductor.alarm_bell import AlarmBell
 from labq.conductor.lead import Lead
 from labq.conductor.link import connect
 from labq.conductor.logstore import LogStore
@@ -33,7 +34,7 @@ from labq.conductor.scheduler import Scheduler
 from labq.conductor.uplink import Uplink
 from labq.config import Settings, load, require
 from labq.metrics.ledger.process import observe
-from labq.services import alarms, leader
+from labq.services import leader
 from labq.services.database import Role, make_engine, session_factory
 from labq.services.leader import LostLeadershipError, Term
 from labq.services.silence import LOOP, Watch
@@ -77,7 +78,7 @@ class Conductor:
         lead = Lead(self._engine, term)
         threads = [
             threading.Thread(target=self._work, args=(lead, loop), name=loop.__name__)
-            for loop in (_schedule, _read_up, _store_logs, _keep_access)
+            for loop in (_schedule, _read_up, _store_logs, _keep_access, _tell_admins)
         ]
         for thread in threads:
             thread.start()
@@ -150,22 +151,13 @@ def _schedule(lead: Lead, client: redis.Redis, settings: Settings) -> None:
             lost_after,
             timeout_scales=scales,
             sealing_keys=keys,
-            tell_admins=_alarm_bell(settings),
         ).run()
 
     lead.repeat("scheduler", schedule)
 
 
-def _alarm_bell(settings: Settings) -> Callable[[Session, datetime], None] | None:
-    """Return what tells admins by mail what fell out, None where no mail is sent."""
-    if settings.mail_server is None:
-        return None
-    to, base = settings.admin_addresses, settings.site_url
-
-    def ring(session: Session, now: datetime) -> None:
-        alarms.send_due(session, now, to, base)
-
-    return ring
+def _tell_admins(lead: Lead, _client: redis.Redis, settings: Settings) -> None:
+    lead.repeat("alarms", lambda: AlarmBell(lead, settings).run())
 
 
 def _read_up(lead: Lead, client: redis.Redis, _settings: Settings) -> None:

@@ -25,12 +25,16 @@ KEPT = timedelta(days=1)
 MOST_TOLD = 200
 
 
+def forget_old(session: Session, now: datetime) -> None:
+    """Delete alarms that are no news any more, told or not."""
+    session.execute(delete(Alarm).where(Alarm.at < now - KEPT))
+
+
 def send_due(session: Session, now: datetime, to: Sequence[str], base: str) -> int:
     """Add the mails that are due, to these addresses or to all admins who have one.
 
     One mail tells of all that gathered. Returns of how many alarms it tells.
     """
-    session.execute(delete(Alarm).where(Alarm.mailed_at.is_(None), Alarm.at < now - KEPT))
     query = select(Alarm).where(Alarm.mailed_at.is_(None)).order_by(Alarm.id).limit(MOST_TOLD)
     waiting = session.scalars(query.with_for_update(skip_locked=True)).all()
     last = session.scalar(select(func.max(Alarm.mailed_at))) if waiting else None

@@ -13,7 +13,8 @@ from email.utils import formatdate, make_msgid
 
 from labq.domain.mail_server import MailServer, is_address
 
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 10.0
+"""For each word with the server; all of them take less than a delivery is handed out for."""
 LONGEST_SUBJECT = 200
 _NOT_IN_HEADER = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import Session as SmtpSession
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from labq.config import Settings
 from labq.domain.mail_server import read_server
 from labq.domain.states import DeliveryState, DeviceHealth, HostState
 from labq.models.delivery import Alarm, Delivery
@@ -25,6 +26,7 @@ from labq.services.database import session_factory
 from labq.services.mail import Mail
 from labq.services.transitions import SYSTEM, By
 from labq.tasks.notify import NO_SERVER, carry_out
+from labq.web.app import create_app
 from tests.integration.conductor_lab import (
     BOOT,
     DEFINITION,
@@ -208,7 +210,30 @@ def test_what_a_person_did_or_what_is_well_again_alarms_nobody(lab: Lab) -> None
         assert session.scalars(select(Alarm)).all() == []
 
 
+def test_what_nobody_could_be_told_for_a_day_is_forgotten(lab: Lab, postbox: Postbox) -> None:
+    at = datetime.now(UTC)
+    _fall(lab, "board-1", at)
+    later = at + timedelta(hours=25)
+    with Session(lab.engine) as session, session.begin():
+        alarms.forget_old(session, later)
+    _send_due(lab, later)
+    assert _mails(lab, postbox) == []
+
+
 def test_an_admin_has_a_test_mail_sent_and_sees_what_came_of_it(
+    lab: Lab, postbox: Postbox, admin: Person, settings: Settings
+) -> None:
+    sending = settings.model_copy(update={"smtp_url": postbox.url})
+    site = Site(create_app(sending, lab.engine), lab.engine)
+    asked = site.send("POST", "/mail/test", admin, json={"address": "a@b.example"})
+    assert (asked.status_code, asked.json["state"]) == (202, "pending")
+    _carried_out(lab, postbox)
+    found = site.get(f"/deliveries/{asked.json['id']}", admin).json
+    assert (found["to"], found["state"], len(found["tries"])) == ("a@b.example", "sent", 1)
+    assert postbox.got[0]["Subject"] == "labq: a test of its mail"
+
+
+def test_a_test_mail_is_for_admins_of_a_server_that_sends_mail(
     site: Site, admin: Person, ann: Person
 ) -> None:
     refused = site.send("POST", "/mail/test", admin, json={"address": "a@b.example"})

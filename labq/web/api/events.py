@@ -28,8 +28,10 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/events",
-        summary="Follow changes of jobs and their devices: redirects to a stream of server-sent "
-        "events `job`; `system` when an upgrade begins or ends (see /system); `gap` when some may be missing, `behind` before a slow reader is let go",
+        summary="Follow what happens: redirects to a stream of server-sent events: `job_state`, "
+        "`device`, `host` and `test` say what is new, `job` that something of a job changed, `system` "
+        "that an upgrade begins or ends (see /system), `gap` that some may be missing, `behind` "
+        "comes before a slow reader is let go",
         run=live,
         status=307,
     ),
