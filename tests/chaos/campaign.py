@@ -15,7 +15,7 @@ from types import FrameType
 from labq.domain.deadline import monotonic
 from tests.chaos import checks, evidence, faults, fleet, table, trial
 from tests.chaos import ground as grounds
-from tests.chaos.faults.fault import Fault, Mend
+from tests.chaos.faults.fault import Done, Fault, Kind, Mend
 from tests.chaos.fleet import SHELL, UML
 from tests.chaos.ground import Ground
 from tests.chaos.record import Hit, Record
@@ -103,7 +103,7 @@ class Campaign:
         kind = faults.find_kind(fault.kind)
         limit = monotonic() + LIVE_SECONDS
         while True:
-            done = None if self._is_hit(fault) else kind.do(self.ground, fault)
+            done = None if self._is_hit(fault) else self._try(kind, fault)
             if done or monotonic() > limit:
                 break
             self._pause(TURN_SECONDS)
@@ -117,6 +117,13 @@ class Campaign:
             self.mends.append(_Mend(monotonic() + fault.seconds, done.mend, hit, fault))
         else:
             self.record.over(hit)
+
+    def _try(self, kind: Kind, fault: Fault) -> Done | None:
+        """Do it; None when its process ended just then, as others were killed right before."""
+        try:
+            return kind.do(self.ground, fault)
+        except ProcessLookupError:
+            return None
 
     def _is_hit(self, fault: Fault) -> bool:
         """Tell whether a fault of before has the same target still."""
