@@ -64,7 +64,7 @@ def _own_text(column: Column, *of: ColumnElement[bool]) -> ColumnElement[Any]:
 _DEFINITION = text(_own_text(JobDefinition.definition, JobDefinition.job_id == Job.id))
 _WHOLE = _own_text(JobGroup.definition, JobGroup.id == Job.group_id)
 FIELDS: Fields = {
-    "id": number(Job.id),
+    "id": number(Job.id, mirror=-Job.id),
     "description": text(Job.name),
     "health_check": flag(Job.is_health_check),
     "priority": number(Job.priority),

@@ -42,7 +42,6 @@ _MEMBERS = aliased(Membership)
 USERS: Fields = {
     "id": number(User.id),
     "username": text(User.name),
-    "email": text(User.email),
     "group": Relation(
         number(Group.id),
         lambda keys: User.id.in_(select(_MEMBERS.user_id).where(any_of(_MEMBERS.group_id, keys))),
@@ -144,5 +143,4 @@ DEVICES: Fields = {
     "physical_group": Relation(
         number(Group.id), lambda keys: any_of(Device.physical_group_id, keys), GROUPS
     ),
-    "last_health_report_job": number(Device.health_job_id),
 }

@@ -16,7 +16,7 @@ from labq.models.tag import Tag
 from labq.models.user import Group, User
 from labq.services.device_rights import visible_devices, visible_types
 from labq.services.tables import kinds
-from labq.services.tables.lookups import Column, Relation, any_of, text
+from labq.services.tables.lookups import Column, Relation, any_of, number, text
 from labq.services.tables.page import Asked, Found, Table, find, find_one
 from labq.services.visibility import Viewer, visible_jobs
 
@@ -179,7 +179,7 @@ def _devices(viewer: Viewer) -> Table:
             checked.label("last_check"),
             Device.host,
         ),
-        fields=kinds.DEVICES,
+        fields={**kinds.DEVICES, "last_health_report_job": number(checked)},
         orders=_DEVICE_ORDERS,
         order=("hostname",),
         join=_with_owners,

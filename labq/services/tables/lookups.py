@@ -58,13 +58,15 @@ class Field:
     """A column of the list's own table, what its values are, and the lookups that it knows.
 
     `parse` makes a value of a text and raises ValueError with what was expected. `drive` names the
-    column where equality finds the rows by an index of its own.
+    column where equality finds the rows by an index of its own. `mirror` is the column with the other
+    sign, for indexes in that order.
     """
 
     column: Column
     parse: Parse
     lookups: frozenset[Lookup]
     drive: str = ""
+    mirror: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,9 @@ def text(column: Column, drive: str = "") -> Field:
     return Field(column, str, TEXTS, drive)
 
 
-def number(column: Column) -> Field:
+def number(column: Column, mirror: Column | None = None) -> Field:
     """Return the field of a whole number."""
-    return Field(column, _number, ORDERED)
+    return Field(column, _number, ORDERED, mirror=mirror)
 
 
 def decimal(column: Column) -> Field:
@@ -210,8 +212,13 @@ def _compare(own: Field, lookup: Lookup, value: str) -> Condition:
         values = _values(own, lookup, value)
         return Condition(any_of(own.column, values), own.drive, values)
     if lookup in _ORDERS:
-        return Condition(_ORDERS[lookup](own.column, own.parse(value)))
+        return Condition(_ordered(own, lookup, own.parse(value)))
     return Condition(_TEXTS[lookup](own.column, value))
+
+
+def _ordered(own: Field, lookup: Lookup, value: Any) -> ColumnElement[bool]:
+    found = _ORDERS[lookup](own.column, value)
+    return found if own.mirror is None else found & _ORDERS[_MIRRORED[lookup]](own.mirror, -value)
 
 
 def any_of(column: Column, values: Sequence[object]) -> ColumnElement[bool]:
@@ -249,6 +256,14 @@ _ORDERS: Mapping[Lookup, Callable[[Column, object], ColumnElement[bool]]] = {
     Lookup.LTE: lambda column, value: column <= value,
     Lookup.GT: lambda column, value: column > value,
     Lookup.GTE: lambda column, value: column >= value,
+}
+
+
+_MIRRORED = {
+    Lookup.LT: Lookup.GT,
+    Lookup.LTE: Lookup.GTE,
+    Lookup.GT: Lookup.LT,
+    Lookup.GTE: Lookup.LTE,
 }
 
 

@@ -42,7 +42,7 @@ USERS = Table(
         _LAST_LOGIN.label("last_login"),
         User.created_at,
     ),
-    fields=kinds.USERS,
+    fields={**kinds.USERS, "email": text(User.email)},
     orders={"id": User.id, "username": User.name, "email": User.email},
     order=("id",),
 )

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from labq.services.paging import LARGEST_ID
 from labq.services.tables.page import Asked, Found
 
 LIMIT = 50
+MOST_OFFSET = 10**12
+"""More jobs than this there never are: what is beyond is as empty."""
 _PAGING = frozenset({"limit", "offset", "ordering", "format"})
 
 
@@ -21,7 +22,7 @@ def asked(*, without: Iterable[str] = ()) -> Asked:
     pairs = ((name, value) for name, value in request.args.items(multi=True))
     return Asked(
         limit=_number("limit", 1, LIMIT),
-        offset=min(_number("offset", 0, 0), LARGEST_ID),
+        offset=min(_number("offset", 0, 0), MOST_OFFSET),
         ordering=tuple(filter(None, request.args.get("ordering", "").split(",")[:10])),
         filters=tuple(pair for pair in pairs if pair[0] not in left_out),
     )

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from labq.web import auth, csrf
 from labq.web.dispatch import Dispatcher, Errand
 from labq.web.endpoint import Call
-from labq.web.lava.rest.route import PREFIX, SAFE, Reply, Route
+from labq.web.lava.rest.route import PREFIX, Reply, Route
 from labq.web.parsing import check_path
 
 
@@ -39,7 +39,7 @@ def _lead_on(**_path: object) -> AnyResponse:
 def _view(dispatcher: Dispatcher, route: Route) -> Callable[..., AnyResponse]:
     def view(**path: object) -> AnyResponse:
         check_path(path)
-        if not auth.has_token() and auth.session_secret() and request.method not in SAFE:
+        if not auth.has_token() and auth.session_secret() and route.writes:
             csrf.check()
 
         def answer(call: Call) -> object:
