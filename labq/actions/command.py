@@ -81,6 +81,7 @@ def _run_all(session: Session, commands: Sequence[str], deadline: Deadline) -> N
 
 METHOD = Method(
     name="command",
+    action="user-command",
     parameters=CommandParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

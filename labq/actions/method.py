@@ -25,14 +25,16 @@ def no_check(_parameters: object, _device: Mapping[str, object]) -> list[Problem
 class Method:
     """One registered method.
 
-    `parameters` parses the block of the definition. `check` compares them with the device
-    dictionary and returns paths relative to the block. `run` does the work of the step `kind` in
-    `queue`; `download`, where it is not None, is a step of its own before it. Both raise a
-    LabqError. Without `run` the method is known but not driven: a job that has it fails when it
-    starts. `replays` marks a step that is a pure function of its journal.
+    `action` is what LAVA calls the work of the whole block, for timeouts by name. `parameters`
+    parses the block of the definition. `check` compares them with the device dictionary and returns
+    paths relative to the block. `run` does the work of the step `kind` in `queue`; `download`, where
+    it is not None, is a step of its own before it. Both raise a LabqError. Without `run` the method
+    is known but not driven: a job that has it fails when it starts. `replays` marks a step that is a
+    pure function of its journal.
     """
 
     name: str
+    action: str = ""
     parameters: type[BaseModel]
     kind: StepKind
     queue: Queue

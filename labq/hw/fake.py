@@ -46,6 +46,7 @@ class FakeConsole:
         self.channel = channel
         self.sent: list[bytes] = []
         self.sent_at: list[float] = []
+        self.delays: list[float] = []
         self.closes = closes
         self._answer = answer
         self._clock = 0.0
@@ -81,6 +82,7 @@ class FakeConsole:
         """Record the bytes and queue the answer."""
         self.sent.append(data)
         self.sent_at.append(self._clock)
+        self.delays.append(delay)
         self._clock += delay * len(data)
         self.say(*self._answer(data))
 

@@ -123,7 +123,9 @@ def _device_part(block: ActionBlock, name: str, device: DeviceSpec) -> Mapping[s
         case "deploy":
             return _method_part(device, "deploy", name)
         case "boot":
-            return _method_part(device, "boot", name)
+            # `bootloader` stops at the prompt of another method's boot loader.
+            other = block.parameters.get("bootloader") if name == "bootloader" else name
+            return _method_part(device, "boot", str(other))
         case "command":
             return _command_part(block, device)
         case _:

@@ -15,21 +15,6 @@ from labq.jobdef.spec import JobSpec
 COLLECT_SECONDS = 300.0
 MARGIN_SECONDS = 30.0
 
-_OUTER_ACTIONS: Mapping[tuple[str, str], str] = {
-    ("deploy", "tmpfs"): "deployimages",
-    ("deploy", "tftp"): "tftp-deploy",
-    ("deploy", "download"): "download-deploy",
-    ("deploy", "fastboot"): "fastboot-deploy",
-    ("boot", "qemu"): "boot-image-retry",
-    ("boot", "u-boot"): "uboot-action",
-    ("boot", "minimal"): "minimal-boot",
-    ("boot", "fastboot"): "fastboot-boot",
-    ("test", "definitions"): "lava-test-retry",
-    ("test", "interactive"): "lava-test-interactive-retry",
-    ("command", "command"): "user-command",
-}
-"""The action that a block as a whole is, for timeouts by name."""
-
 
 def block_timeouts(one: Resolved, spec: JobSpec, device: DeviceSpec, tries: int) -> Timeouts:
     """Return the timeouts of a block that is tried `tries` times.
@@ -40,7 +25,7 @@ def block_timeouts(one: Resolved, spec: JobSpec, device: DeviceSpec, tries: int)
     """
     own = one.block.parameters.get("timeout")
     by_block = named(one.block.parameters.get("timeouts"))
-    outer = _OUTER_ACTIONS.get((one.block.kind, one.method.name), "")
+    outer = one.method.action
     default = to_seconds(own) if own is not None else spec.timeouts.action
     block = default if own is not None else device.timeouts.get(outer, default)
     block = by_block.get(outer, spec.timeouts.actions.get(outer, block))

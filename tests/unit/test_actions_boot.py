@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from labq.actions.boot import minimal, qemu, u_boot
-from labq.actions.steps.uboot_commands import substituted
+from labq.actions.steps.bootloader import WIPE
+from labq.actions.steps.loader_commands import substituted
 from labq.domain.errors import InfrastructureError, JobError
 from labq.domain.plan import ConsoleSpec, PowerSpec, Timeouts
 from labq.domain.verdicts import Verdict
@@ -157,21 +158,29 @@ def test_power_that_fails_is_the_labs_error() -> None:
 
 
 class UBoot:
-    """A boot loader that echoes and answers after each line."""
+    """A boot loader that echoes and answers after each line; it may lose what is typed at first."""
 
-    def __init__(self, broken: str = "") -> None:
+    def __init__(self, broken: str = "", loses: int = 0) -> None:
         self.broken = broken.encode()
+        self.loses = loses
+        self.line = b""
 
     def __call__(self, sent: bytes) -> Sequence[Say]:
-        """Answer one line."""
+        """Answer what is typed."""
         if sent == b" \n":
             return [Say(b"\r\n=> \r\n=> ")]
-        echo = sent.strip() + b"\r\n"
-        if self.broken and self.broken in sent:
-            return [Say(echo + b"TFTP error: 'File not found' (1)\r\n=> ")]
-        if sent.startswith(b"booti"):
-            return [Say(echo + b"Starting kernel ...\r\n\r\n" + KERNEL + b"root@board")]
-        return [Say(echo), Say(b"=> ", 2.0)]
+        if sent == WIPE:
+            self.line = b""
+            return []
+        if sent != b"\n":
+            self.line = sent if not self.loses else sent.replace(b"i", b"")
+            self.loses = max(0, self.loses - 1)
+            return [Say(self.line)]
+        if self.broken and self.broken in self.line:
+            return [Say(b"\r\nTFTP error: 'File not found' (1)\r\n=> ")]
+        if self.line.startswith(b"booti"):
+            return [Say(b"\r\nStarting kernel ...\r\n\r\n" + KERNEL + b"root@board")]
+        return [Say(b"\r\n"), Say(b"=> ", 2.0)]
 
 
 def boot_uboot(commands: Sequence[str], loader: UBoot) -> tuple[FakeSession, FakeConsole]:
@@ -186,8 +195,20 @@ def boot_uboot(commands: Sequence[str], loader: UBoot) -> tuple[FakeSession, Fak
 
 def test_u_boot_is_stopped_and_gets_one_line_after_each_prompt() -> None:
     _, console = boot_uboot(["dhcp", "booti 1 2 3"], UBoot())
-    assert console.sent == [b" \n", b"dhcp\n", b"booti 1 2 3\n"]
-    assert console.sent_at == [0.0, 0.0, 2.0]
+    assert console.sent == [b" \n", b"dhcp", b"\n", b"booti 1 2 3", b"\n"]
+    assert console.sent_at == [0.0, 0.0, 0.0, 2.0, 2.0]
+
+
+def test_a_line_that_is_torn_on_its_way_is_wiped_and_typed_again_slower() -> None:
+    _, console = boot_uboot(["setenv i 1", "booti 1"], UBoot(loses=2))
+    line, last = b"setenv i 1", b"booti 1"
+    assert console.sent == [b" \n", line, WIPE, line, WIPE, line, b"\n", last, b"\n"]
+    assert console.delays == [0.0, 0.0, 0.0, 0.02, 0.0, 0.05, 0.0, 0.0, 0.0]
+
+
+def test_a_loader_that_loses_characters_whatever_is_done_is_the_labs_error() -> None:
+    with pytest.raises(InfrastructureError, match="loses characters of 'setenv i 1'"):
+        boot_uboot(["setenv i 1"], UBoot(loses=99))
 
 
 def test_an_error_of_the_boot_loader_is_the_labs_error() -> None:

@@ -13,6 +13,7 @@ class CmsisDapParameters(BootBlock):
 
 METHOD = Method(
     name="cmsis-dap",
+    action="boot-cmsis-retry",
     parameters=CmsisDapParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

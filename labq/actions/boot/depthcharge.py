@@ -18,6 +18,7 @@ class DepthchargeParameters(BootParameters):
 
 METHOD = Method(
     name="depthcharge",
+    action="depthcharge-action",
     parameters=DepthchargeParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -13,6 +13,7 @@ class DfuParameters(BootBlock):
 
 METHOD = Method(
     name="dfu",
+    action="boot-dfu-retry",
     parameters=DfuParameters,
     kind=StepKind.BOOT,
     queue=Queue.FASTBOOT,

@@ -19,6 +19,7 @@ class DockerBootParameters(PromptBoot):
 
 METHOD = Method(
     name="docker",
+    action="boot-docker",
     parameters=DockerBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -95,6 +95,7 @@ def _boot(client: Client, word: str) -> None:
 
 METHOD = Method(
     name="fastboot",
+    action="fastboot-boot",
     parameters=FastbootBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.FASTBOOT,

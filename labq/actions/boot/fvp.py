@@ -33,6 +33,7 @@ class FvpBootParameters(BootParameters):
 
 METHOD = Method(
     name="fvp",
+    action="boot-fvp",
     parameters=FvpBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -17,6 +17,7 @@ class GdbParameters(BootBlock):
 
 METHOD = Method(
     name="gdb",
+    action="boot-gdb",
     parameters=GdbParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from labq.actions.method import Method
-from labq.actions.parameters import BootParameters
-from labq.actions.values import Commands, Flag, TextList
+from labq.actions.steps import grub
+from labq.actions.steps.loader_boot import GRUB
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
-class GrubParameters(BootParameters):
-    """The block of `method: grub`; without `expect_shell` the boot ends at `boot_finished`."""
-
-    commands: Commands
-    boot_finished: TextList = Field(default_factory=list)
-    expect_shell: Flag = True
-    reset: Flag = True
-    use_bootscript: Flag = False
+def run(session: Session, parameters: grub.GrubParameters) -> None:
+    """Stop GRUB, let it load and start the kernel, log in."""
+    grub.run(session, parameters, GRUB, METHOD.action)
 
 
 METHOD = Method(
     name="grub",
-    parameters=GrubParameters,
+    action="grub-main-action",
+    parameters=grub.GrubParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
+    run=run,
+    check=grub.check,
 )

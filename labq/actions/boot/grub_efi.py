@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from labq.actions.boot.grub import GrubParameters
 from labq.actions.method import Method
+from labq.actions.steps import grub
+from labq.actions.steps.loader_boot import GRUB_EFI
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
-class GrubEfiParameters(GrubParameters):
-    """The block of `method: grub-efi`."""
+def run(session: Session, parameters: grub.GrubParameters) -> None:
+    """Stop GRUB, let it load and start the kernel, log in."""
+    grub.run(session, parameters, GRUB_EFI, METHOD.action)
 
 
 METHOD = Method(
     name="grub-efi",
-    parameters=GrubEfiParameters,
+    action="grub-main-action",
+    parameters=grub.GrubParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
+    run=run,
+    check=grub.check,
 )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters
+from labq.actions.steps.bring import bring_overlay
+from labq.actions.steps.loader_boot import IPXE, boot, commands_of, set_problems
+from labq.actions.steps.loader_commands import boot_script, substituted
+from labq.actions.steps.work import Work
 from labq.actions.values import Commands, Flag
+from labq.domain.errors import Problem
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
 class IpxeParameters(BootParameters):
@@ -15,9 +23,28 @@ class IpxeParameters(BootParameters):
     use_bootscript: Flag = False
 
 
+def check(parameters: IpxeParameters, device: Mapping[str, object]) -> list[Problem]:
+    """Compare the name of the command set with what the device has."""
+    return set_problems(parameters.commands, device)
+
+
+def run(session: Session, parameters: IpxeParameters) -> None:
+    """Stop iPXE, let it load and start the kernel, log in."""
+    work = Work(session)
+    with work.block(METHOD.action):
+        bring_overlay(work, fetch=True)
+        lines = substituted(session, commands_of(work, parameters.commands))
+        if parameters.use_bootscript:
+            lines = boot_script(session, lines)
+        boot(work, parameters, IPXE, lines, reset=True)
+
+
 METHOD = Method(
     name="ipxe",
+    action="bootloader-action",
     parameters=IpxeParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
+    run=run,
+    check=check,
 )

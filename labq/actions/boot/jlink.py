@@ -20,6 +20,7 @@ class JlinkParameters(BootBlock):
 
 METHOD = Method(
     name="jlink",
+    action="boot-jlink-image",
     parameters=JlinkParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -26,6 +26,7 @@ class KexecParameters(BootParameters):
 
 METHOD = Method(
     name="kexec",
+    action="kexec-boot",
     parameters=KexecParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

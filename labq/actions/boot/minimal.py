@@ -38,6 +38,7 @@ def run(session: Session, parameters: MinimalParameters) -> None:
 
 METHOD = Method(
     name="minimal",
+    action="minimal-boot",
     parameters=MinimalParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -13,6 +13,7 @@ class MonitorParameters(BootBlock):
 
 METHOD = Method(
     name="monitor",
+    action="lava-test-monitor",
     parameters=MonitorParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -13,6 +13,7 @@ class MuscaBootParameters(PromptBoot):
 
 METHOD = Method(
     name="musca",
+    action="musca-boot",
     parameters=MuscaBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

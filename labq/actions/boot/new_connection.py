@@ -16,6 +16,7 @@ class NewConnectionParameters(BootParameters):
 
 METHOD = Method(
     name="new_connection",
+    action="connect-shell",
     parameters=NewConnectionParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

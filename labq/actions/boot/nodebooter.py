@@ -19,6 +19,7 @@ class NodebooterParameters(PromptBoot):
 
 METHOD = Method(
     name="nodebooter",
+    action="boot-nodebooter",
     parameters=NodebooterParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

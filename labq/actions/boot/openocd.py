@@ -13,6 +13,7 @@ class OpenocdParameters(BootBlock):
 
 METHOD = Method(
     name="openocd",
+    action="boot-openocd-image",
     parameters=OpenocdParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

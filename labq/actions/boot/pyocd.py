@@ -13,6 +13,7 @@ class PyocdParameters(BootBlock):
 
 METHOD = Method(
     name="pyocd",
+    action="boot-pyocd-image",
     parameters=PyocdParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

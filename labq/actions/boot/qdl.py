@@ -22,6 +22,7 @@ class QdlBootParameters(BootBlock):
 
 METHOD = Method(
     name="qdl",
+    action="boot-qdl-retry",
     parameters=QdlBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.FASTBOOT,

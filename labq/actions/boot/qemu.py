@@ -100,6 +100,7 @@ def _filled(word: str, paths: Mapping[str, Path]) -> str:
 
 METHOD = Method(
     name="qemu",
+    action="boot-image-retry",
     parameters=QemuParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -17,6 +17,7 @@ class QemuIsoParameters(LoginBoot):
 
 METHOD = Method(
     name="qemu-iso",
+    action="boot-installer-iso",
     parameters=QemuIsoParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

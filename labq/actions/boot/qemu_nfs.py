@@ -18,6 +18,7 @@ class QemuNfsParameters(BootParameters):
 
 METHOD = Method(
     name="qemu-nfs",
+    action="qemu-nfs",
     parameters=QemuNfsParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -17,6 +17,7 @@ class RecoveryBootParameters(BootBlock):
 
 METHOD = Method(
     name="recovery",
+    action="recovery-boot",
     parameters=RecoveryBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.FASTBOOT,

@@ -19,6 +19,7 @@ class SchrootParameters(PromptBoot):
 
 METHOD = Method(
     name="schroot",
+    action="schroot-login",
     parameters=SchrootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -26,6 +26,7 @@ class SshBootParameters(BootKeys):
 
 METHOD = Method(
     name="ssh",
+    action="login-ssh",
     parameters=SshBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

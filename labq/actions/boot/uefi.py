@@ -17,6 +17,7 @@ class UefiParameters(LoginBoot):
 
 METHOD = Method(
     name="uefi",
+    action="uefi-shell-main-action",
     parameters=UefiParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

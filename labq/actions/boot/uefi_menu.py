@@ -17,6 +17,7 @@ class UefiMenuParameters(LoginBoot):
 
 METHOD = Method(
     name="uefi-menu",
+    action="uefi-menu-action",
     parameters=UefiMenuParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,

@@ -39,6 +39,7 @@ class UuuBootParameters(BootBlock):
 
 METHOD = Method(
     name="uuu",
+    action="uuu-boot",
     parameters=UuuBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.FASTBOOT,

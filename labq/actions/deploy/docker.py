@@ -24,6 +24,7 @@ class DockerParameters(DeployParameters):
 
 METHOD = Method(
     name="docker",
+    action="deploy-docker",
     parameters=DockerParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

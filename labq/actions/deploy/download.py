@@ -39,6 +39,7 @@ def run(session: Session, _parameters: DownloadParameters) -> None:
 
 METHOD = Method(
     name="download",
+    action="download-deploy",
     parameters=DownloadParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -30,6 +30,7 @@ class DownloadsParameters(DeployParameters):
 
 METHOD = Method(
     name="downloads",
+    action="downloads",
     parameters=DownloadsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -150,6 +150,7 @@ def _reboot(client: Client, reboot: str | None) -> None:
 
 METHOD = Method(
     name="fastboot",
+    action="fastboot-deploy",
     parameters=FastbootParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

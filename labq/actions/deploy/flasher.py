@@ -23,6 +23,7 @@ class FlasherParameters(DeployParameters):
 
 METHOD = Method(
     name="flasher",
+    action="deploy-flasher",
     parameters=FlasherParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

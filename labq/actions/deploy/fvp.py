@@ -28,6 +28,7 @@ class FvpParameters(DeployParameters):
 
 METHOD = Method(
     name="fvp",
+    action="fvp-deploy",
     parameters=FvpParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -38,6 +38,7 @@ class IsoInstallerParameters(DeployParameters):
 
 METHOD = Method(
     name="iso-installer",
+    action="deploy-iso-installer",
     parameters=IsoInstallerParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

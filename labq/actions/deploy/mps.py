@@ -47,6 +47,7 @@ class MpsParameters(DeployParameters):
 
 METHOD = Method(
     name="mps",
+    action="mps-deploy",
     parameters=MpsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

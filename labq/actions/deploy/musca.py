@@ -21,6 +21,7 @@ class MuscaParameters(DeployParameters):
 
 METHOD = Method(
     name="musca",
+    action="musca-deploy",
     parameters=MuscaParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

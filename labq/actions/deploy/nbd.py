@@ -19,6 +19,7 @@ class NbdParameters(DeployParameters):
 
 METHOD = Method(
     name="nbd",
+    action="nbd-deploy",
     parameters=NbdParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationInfo, model_validator
+from pydantic import ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from labq.actions.method import Method
-from labq.actions.parameters import Artifact, DeployParameters, Images
+from labq.actions.parameters import Artifact, DeployParameters, Images, first_of_forms
 from labq.actions.values import Level, Maybe, Text, is_run, refusals
 from labq.domain.plan import Queue, StepKind
 
@@ -25,22 +25,24 @@ class NfsParameters(DeployParameters):
     modules: Maybe[Artifact] = None
     images: Maybe[Images[NfsImage]] = None
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _has_one_form(cls, data: Any, info: ValidationInfo) -> Any:
-        """Judge as LAVA does, for which `images` is an unknown key of the first form."""
-        if is_run(info) or not isinstance(data, dict) or "images" not in data:
-            return data
-        if info.context is Level.LAX:
-            return {key: data[key] for key in data if key != "images"}
-        beside = [key for key in ("nfsrootfs", "modules") if key in data]
-        if beside:
-            raise refusals(*(((key,), "may not stand beside 'images'") for key in beside))
-        return data
+    def _has_one_form(
+        cls, data: Any, handler: ModelWrapValidatorHandler[NfsParameters], info: ValidationInfo
+    ) -> NfsParameters:
+        roots = ("nfsrootfs", "modules")
+        if isinstance(data, dict) and "images" in data and not is_run(info):
+            if info.context is Level.LAX:
+                return first_of_forms(data, handler, [("images",), roots])
+            beside = [key for key in roots if key in data]
+            if beside:
+                raise refusals(*(((key,), "may not stand beside 'images'") for key in beside))
+        return handler(data)
 
 
 METHOD = Method(
     name="nfs",
+    action="nfs-deploy",
     parameters=NfsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -13,6 +13,7 @@ class OverlayParameters(DeployParameters):
 
 METHOD = Method(
     name="overlay",
+    action="overlay",
     parameters=OverlayParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

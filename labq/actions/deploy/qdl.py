@@ -26,6 +26,7 @@ class QdlParameters(DeployParameters):
 
 METHOD = Method(
     name="qdl",
+    action="qdl-deploy",
     parameters=QdlParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

@@ -15,6 +15,7 @@ class RecoveryParameters(DeployParameters):
 
 METHOD = Method(
     name="recovery",
+    action="deploy-recovery-mode",
     parameters=RecoveryParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

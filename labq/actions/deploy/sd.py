@@ -8,6 +8,7 @@ from labq.domain.plan import Queue, StepKind
 
 METHOD = Method(
     name="sd",
+    action="storage-deploy",
     parameters=UsbParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

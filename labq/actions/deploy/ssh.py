@@ -19,6 +19,7 @@ class SshParameters(DeployParameters):
 
 METHOD = Method(
     name="ssh",
+    action="scp-deploy",
     parameters=SshParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

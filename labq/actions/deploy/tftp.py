@@ -161,6 +161,7 @@ def _serve(session: Session, paths: Mapping[str, Path]) -> dict[str, Path]:
 
 METHOD = Method(
     name="tftp",
+    action="tftp-deploy",
     parameters=TftpParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -78,6 +78,7 @@ def run(session: Session, parameters: TmpfsParameters) -> None:
 
 METHOD = Method(
     name="tmpfs",
+    action="deployimages",
     parameters=TmpfsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

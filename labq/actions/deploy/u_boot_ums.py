@@ -15,6 +15,7 @@ class UbootUmsParameters(DeployParameters):
 
 METHOD = Method(
     name="u-boot-ums",
+    action="uboot-ums-deploy",
     parameters=UbootUmsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

@@ -55,6 +55,7 @@ class UsbParameters(DeployParameters):
 
 METHOD = Method(
     name="usb",
+    action="storage-deploy",
     parameters=UsbParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

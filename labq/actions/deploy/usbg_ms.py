@@ -15,6 +15,7 @@ class UsbgMsParameters(DeployParameters):
 
 METHOD = Method(
     name="usbg-ms",
+    action="usbg-ms",
     parameters=UsbgMsParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,

@@ -33,6 +33,7 @@ class UuuParameters(DeployParameters):
 
 METHOD = Method(
     name="uuu",
+    action="uuu-deploy",
     parameters=UuuParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

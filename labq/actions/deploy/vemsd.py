@@ -15,6 +15,7 @@ class VemsdParameters(DeployParameters):
 
 METHOD = Method(
     name="vemsd",
+    action="vexpress-fw-deploy",
     parameters=VemsdParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.FASTBOOT,

@@ -1,4 +1,8 @@
-"""Talks to a boot loader: stops it, then sends lines one by one, each after the prompt."""
+"""Talks to a boot loader: stops it, then sends lines one by one, each after the prompt.
+
+Some loaders lose what is typed faster than they read (GRUB): a line is only ended by a line feed once
+its echo shows that all of it arrived, else it is wiped out and typed again, slower.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,19 @@ from labq.domain.deadline import Deadline
 from labq.domain.errors import InfrastructureError
 from labq.hw.expect import Alternative, Expect, Found, alternative
 
-ECHO_BYTES = 24
-"""How much of a line's end is looked for in its echo: enough to tell it from what came before."""
-
 ECHO_SECONDS = 5.0
-"""How long an echo is waited for before the prompt is waited for without it."""
+"""How long an echo is waited for before the line is taken for typed without it."""
+
+TORN_SECONDS = 1.0
+"""How long a part of an echo may stay without the rest."""
+
+WIPE = b"\x15"
+"""Control-U wipes out the line in U-Boot, barebox, GRUB, iPXE and the shell of UEFI."""
+
+DELAYS = (0.0, 0.02, 0.05, 0.1, 0.2)
+"""Seconds between characters, at least, at each time that a line is typed."""
+
+_GAP = rb"[\s\x00]*"
 
 
 @dataclass(slots=True)
@@ -43,29 +55,50 @@ class Bootloader:
             self._await([self._prompt()], name, deadline)
 
     def send(self, lines: Sequence[str]) -> None:
-        """Send the lines; after the last one the final message must come."""
+        """Send the lines; after the last one the final message must come, if there is one."""
+        self._send(lines, self.final_message)
+
+    def send_all(self, lines: Sequence[str]) -> None:
+        """Send lines after which the loader is still there."""
+        if lines:
+            self._send(lines, self.prompt)
+
+    def _send(self, lines: Sequence[str], last: str) -> None:
         name = "bootloader-commands"
         with self.work.action(name) as deadline:
             for number, line in enumerate(lines, start=1):
                 self._line(line, name, deadline)
                 if number < len(lines):
                     self._await([self._prompt()], name, deadline)
-            if self.final_message:
-                self._await([alternative("final", self.final_message)], name, deadline)
+            if last:
+                self._await([alternative("final", last)], name, deadline)
 
     def _line(self, line: str, name: str, deadline: Deadline) -> None:
-        """Send a line and wait for its echo, so that an older prompt is not taken for its end."""
-        self.expect.send(line.encode() + b"\n", self._delay())
-        tail = line.encode()[-ECHO_BYTES:]
-        if not tail:
-            return
-        echo = Alternative("echo", re.compile(re.escape(tail)), tail)
+        """Type a line; its echo also keeps an older prompt from being taken for the next one."""
+        typed = line.encode()
+        for delay in DELAYS:
+            self.expect.send(typed, max(delay, self._delay()))
+            if self._arrived(typed, name, deadline):
+                self.expect.send(b"\n")
+                return
+            self.work.debug(f"{line!r} was torn on its way: {self.expect.tail()!r}")
+            self.expect.send(WIPE)
+            self.expect.forget()
+        raise InfrastructureError(f"{name}: the boot loader loses characters of {line!r}")
+
+    def _arrived(self, typed: bytes, name: str, deadline: Deadline) -> bool:
+        """Tell whether the echo shows all of the line; one that echoes nothing is believed."""
+        if not typed.strip():
+            return True
+        wanted = [_echo(typed), *self._errors()]
         patience = min(deadline, self.expect.after(ECHO_SECONDS))
-        found = self.expect.wait([echo, *self._errors()], patience)
-        if found is None:
-            self.work.debug(f"no echo of {line!r}")
-            return
-        self._judge(found, name)
+        found = self.expect.wait(wanted, patience, TORN_SECONDS)
+        if found is None and not self.expect.tail():
+            found = self.expect.wait(wanted, patience)
+        if found is None and not self.expect.tail():
+            self.work.debug(f"no echo of {typed.decode()!r}")
+            return True
+        return found is not None and bool(self._judge(found, name))
 
     def _await(self, wanted: Sequence[Alternative], name: str, deadline: Deadline) -> Found:
         timeouts = self.work.session.step.timeouts
@@ -92,3 +125,10 @@ class Bootloader:
 
     def _delay(self) -> float:
         return character_delay(self.work.session, "boot")
+
+
+def _echo(typed: bytes) -> Alternative:
+    """Return the pattern of a line's echo, in which a terminal may have broken lines."""
+    signs = typed.split()
+    source = _GAP.join(re.escape(bytes([sign])) for sign in b"".join(signs))
+    return Alternative("echo", re.compile(source))

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labq.actions.parameters import BootBlock
-from labq.actions.steps.bootloader import Bootloader
-from labq.actions.steps.dictionary import UBOOT_INTERRUPT, constant, lookup, texts
-from labq.actions.steps.emulator import emulator_of_dictionary, start_device
+from labq.actions.steps.dictionary import lookup, texts
+from labq.actions.steps.emulator import emulator_of_dictionary
 from labq.actions.steps.fastboot_words import failure_of
-from labq.actions.steps.power import connect
+from labq.actions.steps.loader_boot import UBOOT, loader_of, power_up
 from labq.actions.steps.work import Work
 from labq.domain.errors import ConfigurationError, InfrastructureError, Problem
 from labq.hw.expect import Expect, alternative
@@ -120,19 +119,11 @@ def enter(work: Work, parameters: BootBlock) -> Expect | None:
     if device.get("fastboot_via_uboot") is True:
         return _enter_by_uboot(work, parameters)
     if emulator_of_dictionary(work) is not None or work.session.power.can_reset():
-        expect = power_up(work, parameters)
+        expect = power_up(work, parameters, reset=True)
         interrupt(work, expect)
         return expect
     _enter_by_adb(work)
     return None
-
-
-def power_up(work: Work, parameters: BootBlock) -> Expect:
-    """Start the device afresh."""
-    machine = emulator_of_dictionary(work)
-    if machine is not None:
-        return start_device(work, machine)
-    return connect(work, parameters, reset=True)
 
 
 def interrupt(work: Work, expect: Expect) -> None:
@@ -151,8 +142,10 @@ def interrupt(work: Work, expect: Expect) -> None:
 def _enter_by_uboot(work: Work, parameters: BootBlock) -> Expect:
     """Stop U-Boot and let it enter fastboot; its last command does not come back."""
     with work.action("uboot-enter-fastboot"):
-        expect = power_up(work, parameters)
-        loader = _bootloader(work, expect)
+        expect = power_up(work, parameters, reset=True)
+        part = lookup(work.session.step.device, "u-boot")
+        known = part if isinstance(part, Mapping) else {}
+        loader = replace(loader_of(work, expect, parameters, UBOOT, part=known), final_message="")
         loader.interrupt()
         loader.send(_uboot_commands(work.session.step.device))
         return expect
@@ -160,31 +153,6 @@ def _enter_by_uboot(work: Work, parameters: BootBlock) -> Expect:
 
 def _uboot_commands(device: Mapping[str, object]) -> list[str]:
     return texts(lookup(device, "u-boot", "parameters", "fastboot", "commands"))
-
-
-def _bootloader(work: Work, expect: Expect) -> Bootloader:
-    session = work.session
-    device = session.step.device
-
-    def _of_device(key: str) -> object:
-        return lookup(device, "u-boot", "parameters", key)
-
-    newline = lookup(session.plan.dictionary, "constants", "u-boot", "interrupt-newline")
-    character = _of_device("interrupt_char") or constant(session, "u-boot", "interrupt-character")
-    return Bootloader(
-        work,
-        expect,
-        prompt=str(_of_device("bootloader_prompt") or "=> "),
-        interrupt_prompt=str(
-            _of_device("interrupt_prompt")
-            or constant(session, "u-boot", "interrupt-prompt")
-            or UBOOT_INTERRUPT
-        ),
-        interrupt_text=str(character or " ") + ("" if newline is False else "\n"),
-        needs_interrupt=_of_device("needs_interrupt") is not False,
-        final_message="",
-        errors=texts(lookup(session.plan.dictionary, "constants", "u-boot", "error-messages")),
-    )
 
 
 def _enter_by_adb(work: Work) -> None:

@@ -17,19 +17,23 @@ SOFT_REBOOTS = ("reboot", "reboot -n", "reboot -nf")
 def connect(work: Work, parameters: BootBlock, *, reset: bool) -> Expect:
     """Open the primary console and restart the device: by power, by commands, by connecting.
 
-    A device that is itself the connect command (a local shell, user-mode Linux) starts afresh with
-    each connection; it is known by having neither power nor a soft reboot of its own.
+    A device that is itself the connect command (a local shell, user-mode Linux: `connecting_starts`
+    of its dictionary) starts afresh with each connection, unless it has power or a soft reboot.
     """
     with work.action("connect-device"):
         spec = primary_console(work.session.plan)
-        starts_by_connecting = reset and not _soft_reboots(work, parameters) and spec.kind == "pty"
-        if starts_by_connecting and not work.session.power.can_reset():
+        is_device = work.session.plan.dictionary.get("connecting_starts") is True
+        if reset and is_device and not _can_reboot(work, parameters):
             work.session.disconnect(spec.channel)
             return Expect(work.session.console())
         expect = Expect(work.session.console())
     if reset:
         _reset(work, expect, parameters)
     return expect
+
+
+def _can_reboot(work: Work, parameters: BootBlock) -> bool:
+    return work.session.power.can_reset() or bool(_soft_reboots(work, parameters))
 
 
 def primary_console(plan: Plan) -> ConsoleSpec:

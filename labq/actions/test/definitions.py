@@ -162,6 +162,7 @@ def run(session: Session, _parameters: DefinitionsParameters) -> None:
 
 METHOD = Method(
     name="definitions",
+    action="lava-test-retry",
     parameters=DefinitionsParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,

@@ -25,6 +25,7 @@ class DockerTestParameters(DefinitionsParameters):
 
 METHOD = Method(
     name="docker",
+    action="lava-docker-test",
     parameters=DockerTestParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,

@@ -13,6 +13,8 @@ from labq.actions.method import Method
 from labq.actions.parameters import Parameters
 from labq.actions.steps.dictionary import character_delay
 from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
+from labq.actions.steps.shell_group import perform
+from labq.actions.steps.signals import GroupCall
 from labq.actions.steps.suite import Measured, Suite
 from labq.actions.steps.work import Work, expired
 from labq.actions.values import Flag, Maybe, Name, NonEmpty, Text, integer, is_run, text
@@ -119,6 +121,9 @@ class _Talk:
 
     def _one(self, step: ScriptItem) -> None:
         began = self.expect.clock
+        if (call := _group_call(step)) is not None:
+            self._ask(call)
+            return
         self._send(step)
         try:
             problem = self._judge(step, self._wait(self._alternatives(step)))
@@ -128,6 +133,12 @@ class _Talk:
         self._report(step, Verdict.FAIL if problem else Verdict.PASS, began)
         if problem and step.name is None:
             raise TestError(f"command {step.command!r} failed: {problem}")
+
+    def _ask(self, call: GroupCall) -> None:
+        """Ask something of the group; what members tell can be used in later commands."""
+        answer = perform(self.work, call, self.deadline)
+        for told in (answer or {}).values():
+            self.values |= told
 
     def _send(self, step: ScriptItem) -> None:
         if step.delay:
@@ -208,6 +219,18 @@ class _Talk:
             self.suite.report(step.name, verdict, took)
 
 
+def _group_call(step: ScriptItem) -> GroupCall | None:
+    """Return what an item asks of the group, None for a command."""
+    asked = {
+        "SEND": step.lava_send,
+        "SYNC": step.lava_sync,
+        "WAIT": step.lava_wait,
+        "WAIT_ALL": step.lava_wait_all,
+    }
+    found = next(((request, text.split()) for request, text in asked.items() if text.split()), None)
+    return GroupCall(found[0], tuple(found[1])) if found else None
+
+
 def run(session: Session, parameters: InteractiveParameters) -> None:
     """Run the scripts one after the other; a TestError ends the step."""
     expect = Expect(session.console())
@@ -232,6 +255,7 @@ def _run_item(work: Work, expect: Expect, item: InteractiveItem, deadline: Deadl
 
 METHOD = Method(
     name="interactive",
+    action="lava-test-interactive-retry",
     parameters=InteractiveParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,

@@ -130,6 +130,7 @@ def case_id(text: str) -> str:
 
 METHOD = Method(
     name="monitors",
+    action="lava-test-monitor-retry",
     parameters=MonitorsParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,

@@ -59,6 +59,7 @@ class ServicesParameters(Parameters):
 
 METHOD = Method(
     name="services",
+    action="lava-test-service-retry",
     parameters=ServicesParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,

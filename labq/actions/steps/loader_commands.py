@@ -1,4 +1,4 @@
-"""U-Boot's command sets with their placeholders filled in."""
+"""Command sets of boot loaders with their placeholders filled in, and as a script."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from labq.actions.steps.dictionary import lookup
 from labq.actions.steps.images import images
 from labq.actions.steps.tftp_folder import tftp_folder
+from labq.domain.errors import JobError
 from labq.hw.session import Session
 
 _PLACE = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")
@@ -23,6 +24,18 @@ def substituted(session: Session, commands: Sequence[str]) -> list[str]:
         for line in commands
         if all(name in values for name in _PLACE.findall(line))
     ]
+
+
+def boot_script(session: Session, lines: Sequence[str]) -> list[str]:
+    """Put the lines into a script that the loader fetches by TFTP; return what starts it."""
+    served = images(session)
+    folder = next(iter(served.values())).parent.parent if served else None
+    if folder is None or not folder.is_relative_to(tftp_folder(session.plan.device)):
+        raise JobError("use_bootscript needs a deploy to tftp before it")
+    path = folder / "script.ipxe"
+    path.write_text("\n".join(["#!ipxe", "", *lines, ""]))
+    address = str(session.plan.dictionary.get("host_address") or "")
+    return ["dhcp net0", f"chain tftp://{address}/{_relative(session, path)}"]
 
 
 def _values(session: Session) -> dict[str, str]:
