@@ -113,7 +113,7 @@ def count_by_type(session: Session, viewer: Viewer) -> dict[str, int]:
         .group_by(DeviceType.name)
         .order_by(DeviceType.name)
     )
-    return dict(session.execute(query).tuples().all())
+    return {name: count for name, count in session.execute(query)}  # noqa: C416 - a result has keys
 
 
 def is_known_type(session: Session, name: str) -> bool:

@@ -19,6 +19,7 @@ from labq.models.job import Job
 from labq.models.partition import day_of
 from labq.models.result import TestCase, TestSuite
 from labq.services.export import ExportedCase
+from labq.services.visibility import Viewer, visible_jobs
 
 CHUNK = 1000
 
@@ -35,6 +36,14 @@ class CaseSuite:
     def size(self, verdict: Verdict | None = None) -> int:
         """Return how many cases there are, of one verdict or of all."""
         return sum(self.counts.values()) if verdict is None else self.counts[verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAddress:
+    """Whose case it is: the job and the name of its suite."""
+
+    job: int
+    suite: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,21 @@ def find_named(session: Session, job: int, suite: CaseSuite, name: str) -> list[
     query = _select([suite], None).where(TestCase.name == name)
     rows = session.execute(query.order_by(*_KEY).limit(CHUNK))
     return [_exported(job, {suite.id: suite.name}, row) for row in rows]
+
+
+def find_address(session: Session, viewer: Viewer, case: int) -> CaseAddress | None:
+    """Return whose case it is that has this number, None when the viewer sees none."""
+    query = (
+        select(TestSuite.job_id, TestSuite.name)
+        .join(
+            TestCase,
+            (TestCase.suite_id == TestSuite.id) & (TestCase.submitted_on == TestSuite.submitted_on),
+        )
+        .join(Job, Job.id == TestSuite.job_id)
+        .where(TestCase.id == case, visible_jobs(viewer))
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else CaseAddress(row.job_id, row.name)
 
 
 def find_place(session: Session, suites: Sequence[CaseSuite], case: int) -> Place | None:

@@ -18,6 +18,7 @@ from labq.web.pages import (
     job_results,
     job_text,
     jobs,
+    lava_files,
     login,
     ops,
     ops_database,
@@ -55,4 +56,5 @@ PAGES: tuple[Page, ...] = (
     *ops_database.PAGES,
     *ops_tools.PAGES,
     *addresses.PAGES,
+    *lava_files.PAGES,
 )

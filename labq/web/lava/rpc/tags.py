@@ -27,11 +27,14 @@ def show(call: Call, name: Text) -> dict[str, object]:
 
 
 def add(call: Call, name: Text, description: Text | None = None) -> None:
-    """Make a tag known."""
+    """Make a tag known, or describe one that no device has and of which nothing was said."""
     try:
         tags.add(call.session, name, description or "")
     except ConflictError as error:
-        raise bad_request("Bad request: tag already exists?") from error
+        is_used = tags.find_devices(call.session, call.viewer, name)
+        if is_used or tags.find(call.session, name).description:
+            raise bad_request("Bad request: tag already exists?") from error
+        tags.describe(call.session, name, description or "")
 
 
 def delete(call: Call, name: Text) -> None:
