@@ -68,6 +68,8 @@ def _durations(job: Mapping[object, object], blocks: list[_Block]) -> Iterator[F
         seconds = _seconds(timeout)
         if seconds is None and isinstance(timeout, dict):
             yield path, "must have numbers for all its units"
+        elif seconds is None and timeout is not None and not isinstance(path[-1], str):
+            yield path, "must be a mapping such as {minutes: 5}"
         if (seconds or 0) > (math.inf if longest is None else longest):
             yield path, "is longer than the timeout of the whole job"
 

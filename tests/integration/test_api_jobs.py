@@ -213,6 +213,11 @@ def test_validation_lists_all_problems_and_stores_nothing(site: Site, ann: Perso
     assert answer.status_code == 200
     assert answer.json["valid"] is False
     assert len(answer.json["errors"]) >= 2
+    odd = f"frobnicate: 1\n{MINIMAL}"
+    for level, path in (("submit", "frobnicate"), ("lax", None), ("strict", "frobnicate")):
+        body = {"definition": odd, "level": level}
+        answer = site.send("POST", "/jobs/validate", ann, json=body)
+        assert [error["path"] for error in answer.json["errors"]] == ([path] if path else [])
     with Session(site.engine) as session:
         assert session.scalars(select(Job.id)).all() == []
 

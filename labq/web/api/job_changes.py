@@ -10,9 +10,10 @@ from pydantic import Field
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from labq.domain.errors import InvalidInputError, Problem
-from labq.services import job_view, jobs
+from labq.services import job_view, jobs, validation
 from labq.services.job_view import JobView
 from labq.services.jobs import SubmitOptions
+from labq.services.validation import CheckLevel
 from labq.web.endpoint import YAML, Call, Endpoint, Level
 from labq.web.parsing import Id, Input
 
@@ -52,6 +53,15 @@ class DefinitionBody(Input):
 
     definition: str
     options: Options = Options()
+
+
+class ValidationBody(DefinitionBody):
+    """A job definition, and how it is judged."""
+
+    level: CheckLevel | None = Field(
+        default=None,
+        description="judge the text alone, at this level; without it also what this site has",
+    )
 
 
 class IdsBody(Input):
@@ -107,9 +117,12 @@ def submit(call: Call, body: DefinitionBody) -> Submitted:
     return _submitted(made)
 
 
-def validate(call: Call, body: DefinitionBody) -> Validation:
+def validate(call: Call, body: ValidationBody) -> Validation:
     """Check a definition."""
     _check_size(body.definition)
+    if body.level is not None:
+        verdict = validation.validate(body.definition, body.level)
+        return Validation(valid=verdict.is_valid, errors=verdict.problems)
     try:
         jobs.validate(call.session, body.definition, call.viewer)
     except InvalidInputError as error:
@@ -168,7 +181,7 @@ ENDPOINTS = (
         summary="Tell whether a definition would be accepted",
         run=validate,
         level=Level.USER,
-        body=DefinitionBody,
+        body=ValidationBody,
         raw_body=_YAML_TYPES,
         raw_field="definition",
         answer=Validation,
