@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -75,6 +77,27 @@ def _roles(value: object, info: ValidationInfo) -> object:
 
 def _interval(value: object, info: ValidationInfo) -> object:
     return number_from(value, 0 if is_run(info) else 1)
+
+
+Form = TypeVar("Form", bound=Parameters)
+
+
+def first_of_forms(
+    data: dict[object, object],
+    handler: Callable[[object], Form],
+    left_out: Sequence[Collection[str]],
+) -> Form:
+    """Return what is valid once one of these groups of keys is left out, as LAVA's lax check does.
+
+    Raises the ValidationError of the first form when all are invalid.
+    """
+    errors = []
+    for names in left_out:
+        try:
+            return handler({key: data[key] for key in data if key not in names})
+        except ValidationError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 class BlockKeys(Parameters):

@@ -183,10 +183,11 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]*")
 
 
 def docker_image(value: str) -> str:
-    """Return the name of a docker image as it is; raises the error of a value when it is none."""
-    name, colon, tag = value.rpartition(":")
-    if _IMAGE.fullmatch(value) or (colon and _IMAGE.fullmatch(name) and _TAG.fullmatch(tag)):
-        return value
+    """Return the name of a docker image; raises the error of a value when it is none."""
+    image = value.removesuffix("\n")
+    name, colon, tag = image.rpartition(":")
+    if _IMAGE.fullmatch(image) or (colon and _IMAGE.fullmatch(name) and _TAG.fullmatch(tag)):
+        return image
     raise refused("{value} is no name of a docker image", value=repr(value[:80]))
 
 

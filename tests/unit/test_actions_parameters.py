@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from labq.actions import boot, command, deploy, model_errors, test
-from labq.actions.boot.grub import GrubParameters
+from labq.actions.boot.u_boot import UBootParameters
 from labq.actions.deploy.tftp import TftpParameters
 from labq.actions.deploy.tmpfs import TmpfsParameters
 from labq.actions.parameters import LAVA_OVERLAY, AutoLogin, BlockKeys, BootParameters
@@ -49,7 +49,7 @@ def test_a_run_takes_kernels_of_an_unknown_type() -> None:
 
 
 def test_a_run_takes_texts_of_numbers() -> None:
-    commands = GrubParameters.model_validate({"commands": ["set x", 5]}).commands
+    commands = UBootParameters.model_validate({"commands": ["set x", 5]}).commands
     assert commands == ["set x", "5"]
     item = {"repository": "x", "from": "git", "name": "a", "path": "b", "revision": 1234}
     definition = DefinitionsParameters.model_validate({"definitions": [item]}).definitions[0]

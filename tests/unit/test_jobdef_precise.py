@@ -136,6 +136,8 @@ def test_no_timeout_is_longer_than_that_of_the_job(key: str) -> None:
     assert both(timeouts={"job": {"minutes": 10}, f"{key}s": {"x": {"seconds": 601}}}) == "no"
     assert both(timeouts={"job": {"minutes": 10}, f"{key}s": {"X y": {"seconds": 1}}}) == "ok"
     assert both(timeouts={"job": {"minutes": 10}, f"{key}s": {5: {"seconds": 1}}}) == "lax"
+    assert both(timeouts={"job": {"minutes": 10}, f"{key}s": {5: 5}}) == "no"
+    assert both(timeouts={"job": {"minutes": 10}, f"{key}s": {5: None}}) == "lax"
 
 
 def test_a_block_ends_before_its_job_but_a_queue_need_not() -> None:
@@ -457,6 +459,7 @@ def test_a_login_has_a_password_with_its_prompt(login: dict[str, object], expect
         ({"transfer_overlay": {"unpack_command": "tar"}}, "no"),
         ({"transfer_overlay": {"unpack_command": "tar", "transfer_method": "zmodem"}}, "ok"),
         ({"docker": {"image": "debian:12", "binary": "qemu"}}, "ok"),
+        ({"docker": {"image": "debian:12\n"}}, "ok"),
         ({"docker": {"image": "Debian 12"}}, "no"),
         ({"docker": {"name": "debian:12"}}, "no"),
         ({"docker": {"image": "debian", "login": {"registry": "x", "user": "y"}}}, "no"),
@@ -478,6 +481,10 @@ def test_commands_are_a_name_or_a_list(commands: object, expected: str) -> None:
 BLOCKS: tuple[tuple[str, dict[str, object], str], ...] = (
     ("deploy", {"to": "avh", "images": {"a": {**URL, "type": "image", "format": "ext4"}}}, "ok"),
     ("deploy", {"to": "avh", "fw_package": {**URL, "storage_file": "x"}}, "ok"),
+    ("deploy", {"to": "avh", "images": {"a": URL}, "fw_package": URL}, "lax"),
+    ("deploy", {"to": "avh", "images": {"a": URL}, "fw_package": 5}, "lax"),
+    ("deploy", {"to": "avh", "images": 5, "fw_package": URL}, "lax"),
+    ("deploy", {"to": "avh", "images": 5, "fw_package": 5}, "no"),
     ("deploy", {"to": "avh", "options": {"model": "x"}}, "no"),
     ("deploy", {"to": "docker", "image": "debian:12"}, "ok"),
     ("deploy", {"to": "docker", "image": {"name": "debian:12", "local": True}}, "ok"),
@@ -500,6 +507,8 @@ BLOCKS: tuple[tuple[str, dict[str, object], str], ...] = (
     ("deploy", {"to": "nfs", "images": {"a": {**URL, "image_arg": "x"}}}, "ok"),
     ("deploy", {"to": "nfs", "images": {"a": URL}, "modules": URL}, "lax"),
     ("deploy", {"to": "nfs", "images": {}}, "lax"),
+    ("deploy", {"to": "nfs", "images": {"a": URL}, "modules": 5}, "lax"),
+    ("deploy", {"to": "nfs", "images": {}, "modules": 5}, "no"),
     ("deploy", {"to": "overlay"}, "ok"),
     ("deploy", {"to": "overlay", "os": 5}, "no"),
     ("deploy", {"to": "overlay", "authorize": "ssh", "overlay_backend": "auto"}, "ok"),

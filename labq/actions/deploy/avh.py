@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from labq.actions.method import Method
-from labq.actions.parameters import Artifact, DeployParameters, Images, Parameters
-from labq.actions.values import Index, Level, Maybe, Text, refused
+from labq.actions.parameters import Artifact, DeployParameters, Images, Parameters, first_of_forms
+from labq.actions.values import Index, Level, Maybe, Text, is_run, refused
 from labq.domain.plan import Queue, StepKind
 
 
@@ -43,17 +43,27 @@ class AvhParameters(DeployParameters):
     fw_package: Maybe[AvhPackage] = None
     options: AvhOptions = Field(default_factory=AvhOptions)
 
-    @model_validator(mode="after")
-    def _has_images(self, info: ValidationInfo) -> AvhParameters:
-        if self.images is None and self.fw_package is None:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _has_one_form(
+        cls, data: Any, handler: ModelWrapValidatorHandler[AvhParameters], info: ValidationInfo
+    ) -> AvhParameters:
+        forms = ("images", "fw_package")
+        if not isinstance(data, dict):
+            return handler(data)
+        found = [key for key in forms if key in data and not (is_run(info) and data[key] is None)]
+        if not found:
             raise refused("needs one of the keys: images, fw_package")
-        if info.context is Level.STRICT and self.images and self.fw_package:
+        if len(found) > 1 and info.context is Level.LAX:
+            return first_of_forms(data, handler, [(forms[1],), (forms[0],)])
+        if len(found) > 1:
             raise refused("only one of images, fw_package may stand here")
-        return self
+        return handler(data)
 
 
 METHOD = Method(
     name="avh",
+    action="deploy-avh",
     parameters=AvhParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,
