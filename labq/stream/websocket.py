@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -155,11 +156,15 @@ async def _refuse(socket: web.WebSocketResponse, why: str) -> None:
 
 def _read_credentials(text: str) -> tuple[str, str]:
     """Return user and token of a header `Authorization: Basic`; raises UnauthenticatedError."""
+    scheme, _, encoded = text.partition(" ")
     try:
-        found = BasicAuth.decode(text, encoding="utf-8")
-    except ValueError as error:
-        raise UnauthenticatedError("send user and token by basic authentication") from error
-    return found.login, found.password
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        decoded = ""
+    name, colon, secret = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise UnauthenticatedError("send user and token by basic authentication")
+    return name, secret
 
 
 def _abort(request: web.Request) -> None:
