@@ -13,18 +13,14 @@ from labq.models.audience import PUBLIC, Audience, AudienceSubmitter
 from labq.services.visibility import Rule, Viewer, admits
 
 
-def choose(
-    session: Session, groups: Collection[int] | None, submitter_id: int, public: int = PUBLIC
-) -> int:
+def choose(session: Session, groups: Collection[int] | None, submitter_id: int) -> int:
     """Return the audience of a new job: None is everybody, no group the submitter alone.
 
-    `public` is the audience of the device or type of a public job. It is made when it is new. Notes
-    that this user submits for it, so that the user's lists find the job even if the user is in none
-    of the groups.
+    It is made when it is new. Notes that this user submits for it, so that the user's lists find
+    the job even if the user is in none of the groups.
     """
     if groups is None:
-        note_submitter(session, submitter_id, public)
-        return public
+        return PUBLIC
     if not groups:
         return _find_or_make(session, Rule(owner_id=submitter_id))
     audience = _find_or_make(session, Rule(tuple(sorted(set(groups)))))

@@ -314,13 +314,17 @@ def _check(
 def _audience(
     session: Session, groups: list[int] | None, submitter_id: int, device_type: str
 ) -> int:
-    """Return who sees a new job. The lock on its type has changes of rights wait for this job."""
+    """Return who sees a new job: a public one who may view its type.
+
+    The lock on the type has changes of rights wait for this job. A member of a group that works on
+    another one's device has no type.
+    """
     if groups is not None:
         return audiences.choose(session, groups, submitter_id)
     query = select(DeviceType.audience_id).where(DeviceType.name == device_type)
-    of_type = session.scalar(query.with_for_update(read=True, key_share=True))
-    # A member of a group that works on another one's device has no type.
-    return audiences.choose(session, None, submitter_id, of_type or PUBLIC)
+    found = session.scalar(query.with_for_update(read=True, key_share=True)) or PUBLIC
+    audiences.note_submitter(session, submitter_id, found)
+    return found
 
 
 def _find_no_device(session: Session, user: Viewer, spec: JobSpec) -> Problem | None:

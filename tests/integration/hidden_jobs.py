@@ -18,16 +18,20 @@ from sqlalchemy.orm import Session
 from labq.artifact_files import ArtifactFiles
 from labq.blobs import Logs
 from labq.domain.errors import ErrorType
+from labq.domain.rights import Right
 from labq.domain.states import DeviceState, JobState, Outcome, RunState
 from labq.domain.verdicts import Verdict
 from labq.models.artifact import Artifact
-from labq.models.device import Device
+from labq.models.audience import PUBLIC
+from labq.models.device import Device, DeviceType
 from labq.models.job import Job, JobDefinition
 from labq.models.result import TestCase, TestSuite
 from labq.models.retention import ArchivedJob
 from labq.models.run import Run, RunLog, RunPlan
 from labq.models.user import Membership
-from labq.services import audience_counts, audiences, job_labels, partitions
+from labq.services import audience_counts, audiences, device_grants, job_labels, partitions
+from labq.services.device_grants import GroupRight
+from labq.services.transitions import By
 from labq.services.visibility import ANONYMOUS, Viewer
 from tests.integration.web_site import Person, Site
 
@@ -40,7 +44,7 @@ CASE, SUITE, TAG = "boots", "0_smoke", "usb"
 METADATA = {"branch": "main"}
 _CLEAR = (
     *("test_case", "test_suite", "run_log", "job", "archived_job", "membership"),
-    *("audience_submitter",),
+    *("audience_submitter", "device_right", "device_type_right"),
 )
 
 
@@ -62,12 +66,20 @@ class Draft:
     kind: Kind
 
 
+class Place(StrEnum):
+    """What groups may have the right to view."""
+
+    TYPE = "type"
+    BOARD = "board"
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """Members of each group by the numbers of users, and the jobs."""
+    """Members of each group by the numbers of users, the jobs, and groups with rights to view."""
 
     members: tuple[frozenset[int], ...]
     jobs: tuple[Draft, ...]
+    rights: Mapping[Place, frozenset[int]]
 
 
 def world_of(seed: int) -> World:
@@ -77,7 +89,10 @@ def world_of(seed: int) -> World:
         frozenset(user for user in range(USERS) if draw.random() < MEMBER_SHARE)
         for _ in range(GROUPS)
     )
-    return World(members, tuple(_draft(draw) for _ in range(JOBS)))
+    rights = {
+        place: frozenset(draw.sample(range(GROUPS), draw.choice((0, 0, 1, 2)))) for place in Place
+    }
+    return World(members, tuple(_draft(draw) for _ in range(JOBS)), rights)
 
 
 def _draft(draw: random.Random) -> Draft:
@@ -124,18 +139,30 @@ class HiddenLab:
                 for number in members
             )
             partitions.ensure(session.connection(), now.date(), now.date())
+            self._restrict(session, world)
             self.jobs = tuple(self._add(session, draft, now) for draft in world.jobs)
             audience_counts.recount(session)
 
     def sees(self, viewer: int | None, draft: Draft) -> bool:
         """Say the rule as docs do: None is a stranger, the number after the users an admin."""
         assert self.world is not None
-        if draft.groups is None or viewer == USERS:
+        if viewer is not None and viewer in {USERS, draft.owner}:
             return True
+        if draft.groups is None:
+            return self.knows(viewer, _place_of(draft))
         if viewer is None:
             return False
         is_member = all(viewer in self.world.members[group] for group in draft.groups)
-        return draft.owner == viewer or (bool(draft.groups) and is_member)
+        return bool(draft.groups) and is_member
+
+    def knows(self, viewer: int | None, place: Place) -> bool:
+        """Tell whether somebody may view the board, or its type."""
+        assert self.world is not None
+        on_board, on_type = (self.world.rights[one] for one in (Place.BOARD, Place.TYPE))
+        admitted = on_type if place is Place.TYPE or not on_board else on_board
+        if viewer == USERS or not admitted:
+            return True
+        return any(viewer in self.world.members[group] for group in admitted)
 
     def visible(self, viewer: int | None, kinds: Collection[Kind]) -> set[int]:
         """Return the jobs of some kinds that somebody sees."""
@@ -164,12 +191,31 @@ class HiddenLab:
             groups=tuple(group for group, members in pairs if number in members),
         )
 
+    def _restrict(self, session: Session, world: World) -> None:
+        by = By("test", datetime.now(UTC))
+        session.execute(update(Device).values(audience_id=PUBLIC, submitters=None))
+        session.execute(update(DeviceType).values(audience_id=PUBLIC))
+        for number in world.rights[Place.TYPE]:
+            given = GroupRight(f"group-{number}", Right.VIEW)
+            device_grants.give_on_type(session, "shell", given, by)
+        for number in world.rights[Place.BOARD]:
+            given = GroupRight(f"group-{number}", Right.VIEW)
+            device_grants.give_on_device(session, "board-1", given, by)
+
+    def _public(self, session: Session, draft: Draft) -> int:
+        if _place_of(draft) is Place.TYPE:
+            return session.get_one(DeviceType, "shell").audience_id
+        return session.get_one(Device, self.device).audience_id
+
     def _add(self, session: Session, draft: Draft, now: datetime) -> HiddenJob:
         number = next(self._ids)
         made = HiddenJob(FIRST_JOB + number, FIRST_RUN + number, draft)
         owner = self.people[draft.owner].id
         groups = None if draft.groups is None else [self.groups[one] for one in draft.groups]
         audience = audiences.choose(session, groups, owner)
+        if groups is None:
+            audience = self._public(session, draft)
+            audiences.note_submitter(session, owner, audience)
         common = {
             "name": f"smoke {made.id}",
             "submitter_id": owner,
@@ -230,6 +276,10 @@ class HiddenLab:
         log.write(0, line.encode(), 1)
         log.close()
         session.add(RunLog(run_id=job.run, submitted_on=now.date(), bytes=len(line), lines=1))
+
+
+def _place_of(draft: Draft) -> Place:
+    return Place.BOARD if draft.kind in {Kind.RUNNING, Kind.FAILED} else Place.TYPE
 
 
 def _state(kind: Kind, now: datetime) -> dict[str, object]:

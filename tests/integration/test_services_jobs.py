@@ -38,7 +38,7 @@ def test_a_submitted_job_keeps_what_it_asks_for(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("device_type: shell", "device_type: toaster", "no device type 'toaster'"),
+        ("device_type: shell", "device_type: toaster", "Device type 'toaster' is unavailable"),
         ("device_type: shell", "device_type: shell\ndevice: attic", "'attic'"),
         ("device_type: shell", "device_type: shell\nworker: attic", "'attic'"),
         ("device_type: shell", "device_type: shell\ntags: [gpu]", "gpu"),
@@ -69,7 +69,7 @@ def test_all_problems_are_told_at_once(lab: Lab) -> None:
 def test_a_type_whose_devices_are_all_retired_takes_no_job(lab: Lab) -> None:
     with Session(lab.engine) as session, session.begin():
         devices.set_health(session, "board-1", DeviceHealth.RETIRED, By("ann", NOW, "old"))
-    with pytest.raises(InvalidInputError, match="no device of type 'shell'"):
+    with pytest.raises(InvalidInputError, match="No devices of type shell are available"):
         lab.submit()
 
 

@@ -24,6 +24,7 @@ from labq.web.api import ENDPOINTS
 from labq.web.app import API_PREFIX, create_app
 from labq.web.endpoint import Endpoint, Level, Page
 from labq.web.pages import PAGES
+from tests.integration import lava_rest_eyes, lava_rpc_eyes
 from tests.integration.conductor_lab import eventually
 from tests.integration.hidden_jobs import (
     ARTIFACT,
@@ -38,6 +39,7 @@ from tests.integration.hidden_jobs import (
     HiddenJob,
     HiddenLab,
     Kind,
+    Place,
     World,
 )
 from tests.integration.web_site import START, Site
@@ -48,6 +50,7 @@ EXAMPLES = 5
 SINCE, LATER = "2026-01-01", "2999-01-01"
 WAITING, RUNNING, FAILED, ARCHIVED = ({kind} for kind in Kind)
 ALL = WAITING | RUNNING | FAILED
+TYPE, BOARD = Place.TYPE, Place.BOARD
 ON_BOARD = RUNNING | FAILED
 NEWEST, FIRST = encode_key(LARGEST_ID), encode_key("100/1")
 LAST_CASE = encode_key(f"2999-01-01/{LARGEST_ID}")
@@ -57,11 +60,15 @@ _CHANGING = re.compile(r'nonce="[^"]*"|value="[^"]{20,}"|[78]\d{8}')
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """An address, and jobs of which kinds it shows; `by`: of this user alone."""
+    """An address, and jobs of which kinds it shows; `by`: of this user alone.
+
+    `of`: there is nothing for those who may not view this.
+    """
 
     address: str
     kinds: set[Kind]
     by: int | None = None
+    of: Place | None = None
 
 
 LISTS: dict[str, tuple[Probe, ...]] = {
@@ -86,14 +93,14 @@ LISTS: dict[str, tuple[Probe, ...]] = {
         Probe(f"/cases?name={CASE}&limit=100&after={LAST_CASE}", ON_BOARD),
         Probe(f"/cases?result=fail&suite={SUITE}&since={SINCE}", ON_BOARD),
     ),
-    "api.queue.show": (Probe(f"/queue/shell?limit=100&after={FIRST}", WAITING),),
+    "api.queue.show": (Probe(f"/queue/shell?limit=100&after={FIRST}", WAITING, of=TYPE),),
     "api.archive.jobs": (Probe(f"/archive/jobs?limit=100&after={NEWEST}", ARCHIVED),),
-    "api.devices.show": (Probe("/devices/board-1", ON_BOARD),),
-    "pages.device.device": (Probe("/devices/board-1", ON_BOARD),),
-    "pages.device_type.device_type": (Probe("/device-types/shell", ALL),),
+    "api.devices.show": (Probe("/devices/board-1", ON_BOARD, of=BOARD),),
+    "pages.device.device": (Probe("/devices/board-1", ON_BOARD, of=BOARD),),
+    "pages.device_type.device_type": (Probe("/device-types/shell", ALL, of=TYPE),),
     "pages.host.host": (Probe("/hosts/rack", ON_BOARD),),
     "pages.overview.overview": (Probe("/", ON_BOARD),),
-    "pages.queue.queue": (Probe(f"/queue?type=shell&after={FIRST}", WAITING),),
+    "pages.queue.queue": (Probe(f"/queue?type=shell&after={FIRST}", WAITING, of=TYPE),),
     "pages.results.results": (
         Probe("/results?verdict=fail&days=7", ON_BOARD),
         Probe(f"/results?name={CASE}&suite={SUITE}&after={LAST_CASE}", ON_BOARD),
@@ -125,22 +132,26 @@ BOARDS = {
 """Lists of devices: each with the job it works for."""
 OF_A_JOB = {
     "pages.submit.form": ("/submit?job={job}",),
+    "pages.lava_files.definition": ("/scheduler/job/{job}/definition/plain",),
+    "pages.lava_files.log": ("/scheduler/job/{job}/log_file/plain",),
+    "pages.lava_files.data": ("/scheduler/job/{job}/job_data",),
     "api.job_log.show": ("/jobs/{job}/log?format=lines",),
     "api.job_results.show": tuple(
         f"/jobs/{{job}}/results?format={form}" for form in ("yaml", "csv", "junit")
     ),
 }
 """Addresses of one job beside those with its number in the path, which are found there."""
-REDIRECTS = {"pages.addresses.job", "pages.addresses.results"}
+REDIRECTS = {"pages.addresses.job", "pages.addresses.results", "pages.addresses.suite"}
 """They send everybody on to a page, whatever the number."""
 WITHOUT_JOBS = {
+    *("api.rights.of_device", "api.rights.of_type", "api.remote_tokens.index"),
     *("api.events.live", "api.devices.dictionary", "api.device_types.index"),
     *("api.device_types.show", "api.device_types.health_check", "api.hosts.index"),
     *("api.hosts.show", "api.enrolments.trust", "api.users.show", "api.groups.index"),
     *("api.groups.show", "api.tokens.index", "api.system.show", "api.system.health"),
     *("api.system.version", "api.system.whoami", "api.queue.index"),
     *("pages.hosts.hosts", "pages.login.login", "pages.tokens.show", "pages.addresses.device"),
-    "pages.addresses.icon",
+    *("pages.addresses.icon", "pages.addresses.device_type", "pages.addresses.case"),
 }
 """They show no job to anybody. Events are asked of the service: the stream sends what it says."""
 SAMPLES = {
@@ -150,6 +161,7 @@ SAMPLES = {
     "host": "rack",
     "user": "user-0",
     "group": "group-0",
+    "case": "1",
 }
 _PATH_OF_A_JOB = re.compile(r"<id:(job|job_id|run)>")
 
@@ -164,6 +176,10 @@ def test_every_endpoint_that_might_show_a_job_is_looked_at_below() -> None:
     for name, record in RECORDS.items():
         if record.method == "GET" and record.level < Level.ADMIN and not takes_a_job(record):
             assert name in asked, f"say in {__name__} which jobs {name} ({record.path}) shows"
+
+
+def test_every_method_of_xml_rpc_that_might_show_a_job_is_looked_at() -> None:
+    assert lava_rpc_eyes.methods_without_a_check() == set()
 
 
 def test_every_filter_of_a_list_is_asked_for() -> None:
@@ -234,8 +250,10 @@ class Eyes:
     def check_list(self, name: str, probe: Probe) -> None:
         """Compare what a list shows with what the viewer may see of its kinds."""
         answer = self.ask(name, probe.address)
-        assert answer.status_code == 200, f"{probe.address}: {answer.text}"
-        assert self.lab.shown(answer.text) == self._expected(probe), f"{name} {probe.address}"
+        is_there = probe.of is None or self.lab.knows(self.number, probe.of)
+        assert answer.status_code == (200 if is_there else 404), f"{probe.address}: {answer.text}"
+        expected = self._expected(probe) if is_there else set()
+        assert self.lab.shown(answer.text) == expected, f"{name} {probe.address}"
 
     def check_counts(self) -> None:
         """Compare how many jobs are told with how many the viewer may see."""
@@ -259,8 +277,12 @@ class Eyes:
     def check_board(self, name: str, address: str) -> None:
         """Look for the job that the board works for, the last of those that run."""
         running = [job for job in self.lab.jobs if job.draft.kind is Kind.RUNNING][-1:]
-        expected = {job.id for job in running if self.lab.sees(self.number, job.draft)}
+        is_known = self.lab.knows(self.number, BOARD)
+        seen = {job.id for job in running if self.lab.sees(self.number, job.draft)}
+        expected = seen if is_known else set()
         answer = self.ask(name, address)
+        if address.endswith("?"):
+            assert (SAMPLES["device"] in answer.text) == is_known, name
         assert self.lab.shown(answer.text) == expected, f"{name} {address}"
 
     def check_job(self, job: HiddenJob) -> None:
@@ -376,3 +398,5 @@ def test_everybody_sees_what_the_rule_says_and_nothing_else(
                 eyes.check_rest()
                 eyes.check_events()
                 eyes.check_cancels()
+                lava_rest_eyes.check(labs.plain, site, number)
+                lava_rpc_eyes.check(labs.plain, site, number)
