@@ -134,6 +134,7 @@ def _line(
             Job.tags,
             Job.wanted_device,
             Job.wanted_host,
+            Job.group_id,
         )
         .join(Job, Job.id == line.c.id)
         .join(User, User.id == Job.submitter_id)
@@ -167,6 +168,9 @@ def _waiting(row: Row[*tuple[Any, ...]], candidates: Sequence[Candidate]) -> Wai
         device=row.wanted_device,
         host=row.wanted_host,
     )
+    waits_for = describe_wait(want, candidates)
+    if row.group_id is not None:
+        waits_for = f"devices for all of group {row.group_id} at once; its own: {waits_for}"
     return WaitingRow(
         position=row.position,
         id=row.id,
@@ -176,7 +180,7 @@ def _waiting(row: Row[*tuple[Any, ...]], candidates: Sequence[Candidate]) -> Wai
         device_type=row.device_type,
         is_health_check=row.is_health_check,
         submitted_at=row.submitted_at,
-        waits_for=describe_wait(want, candidates),
+        waits_for=waits_for,
     )
 
 
