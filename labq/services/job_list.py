@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import CursorResult, Row
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType
@@ -158,16 +158,23 @@ def count(
     search = _search(session, _Asked(viewer=viewer, wanted=wanted, window=window))
     if search is None:
         return Count(0)
-    found = prepared.run(session, *job_query.count(search, MOST_COUNTED + 1)).one()
+    found = _run(session, search, job_query.count(search, MOST_COUNTED + 1)).one()
     is_cut = search.is_narrowed and found.walked >= job_query.WALK
     return Count(min(found.jobs, MOST_COUNTED), found.jobs > MOST_COUNTED or is_cut)
 
 
 def _read(session: Session, search: Search, limit: int) -> tuple[list[JobRow], int | None]:
     """Return the jobs of a page and one more, and the last id that was looked at if it is cut short."""
-    rows = prepared.run(session, *job_query.page(search, limit + 1)).all()
+    rows = _run(session, search, job_query.page(search, limit + 1)).all()
     walked_to: int | None = rows[0][-1] if search.is_narrowed else None
     return [_row(row) for row in rows if row[0] is not None], walked_to
+
+
+def _run(
+    session: Session, search: Search, statement: tuple[str, dict[str, object]]
+) -> CursorResult[Any]:
+    run = prepared.run if search.shape.is_for_all_values else prepared.run_unprepared
+    return run(session, *statement)
 
 
 def _row(row: Sequence[Any]) -> JobRow:
@@ -326,8 +333,8 @@ def _state(wanted: JobFilter) -> _Filter:
 
 def _label(number: int, name: str, value: str) -> _Filter:
     condition = (
-        "EXISTS (SELECT FROM job_label AS label WHERE label.job_id = job.id"
-        f" AND label.name = :label_{number} AND label.value = :text_{number})"
+        "(SELECT true FROM job_label AS label WHERE label.job_id = job.id"  # noqa: S608 - constants
+        f" AND label.name = :label_{number} AND label.value = :text_{number} LIMIT 1)"
     )
     return _Filter(
         condition,

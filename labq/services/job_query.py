@@ -89,6 +89,14 @@ class Shape:
         return (*self.rest, *(self.moments if self.by_label else ()))
 
     @property
+    def is_for_all_values(self) -> bool:
+        """Tell whether one plan does for all values.
+
+        The own jobs with a label are found from the jobs or from the label, whichever are fewer.
+        """
+        return not (self.by_label and self.has_own)
+
+    @property
     def is_by_id(self) -> bool:
         """Tell whether a primary key delivers: the plain list and one by label, of everything."""
         return self.audiences is None and (not self.condition or self.by_label)

@@ -67,6 +67,11 @@ def run(session: Session, text: str, values: Mapping[str, object]) -> CursorResu
     return session.connection().exec_driver_sql(text, dict(values), {_OPTION: True})
 
 
+def run_unprepared(session: Session, text: str, values: Mapping[str, object]) -> CursorResult[Any]:
+    """Run a statement written like one for `run`, planned for these values."""
+    return session.connection().exec_driver_sql(text, dict(values))
+
+
 def attach(engine: Engine) -> None:
     """Let `run` prepare statements on the connections of an engine."""
     event.listen(engine, "do_execute", _execute)

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, and_, event, select, text, true
+from sqlalchemy import Engine, and_, select, text, true
 from sqlalchemy.orm import Session
 
 from labq.domain.errors import ErrorType, InvalidInputError
@@ -21,6 +20,7 @@ from labq.services.job_list import ME, Count, JobFilter
 from labq.services.paging import encode_key
 from labq.services.visibility import ANONYMOUS, Viewer, visible_jobs
 from labq.supervisor.postgres import Postgres
+from tests.lab.request_cost import as_prepared, metering
 
 DATABASE = "job_list_costs"
 JOBS = 20_000
@@ -117,20 +117,13 @@ class Cost:
 
 
 def _cost(engine: Engine, viewer: Viewer, wanted: JobFilter, after: str | None) -> Cost:
-    cost, seen = Cost(), list[tuple[str, Any]]()
-
-    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
-        seen.append((statement, values))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        with Session(engine) as session:
-            job_list.find_page(session, viewer, wanted, after=after, window=None)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+    cost = Cost()
+    with metering(engine) as meter, Session(engine) as session:
+        job_list.find_page(session, viewer, wanted, after=after, window=None)
     with engine.connect() as connection:
-        for statement, values in seen:
-            lines = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", values)
+        for statement, values, is_prepared in meter.statements:
+            run = as_prepared(connection, statement) if is_prepared else statement
+            lines = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {run}", values)
             plan = "\n".join(row[0] for row in lines)
             total = re.search(r"Buffers: (.*)", plan)
             cost.statements += 1

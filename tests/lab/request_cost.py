@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event, text
+
+from labq.services import prepared
 
 _READS = ("SELECT", "WITH")
 _REMOVED = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
@@ -28,15 +30,16 @@ class Meter:
     """The statements of an engine within the block of `metering`, with their values."""
 
     engine: Engine
-    statements: list[tuple[str, Any]] = field(default_factory=list)
+    statements: list[tuple[str, Any, bool]] = field(default_factory=list)
 
     def read(self) -> tuple[int, int]:
         """Return rows that scans looked at and buffers, by running each query again under EXPLAIN."""
         rows = buffers = 0
         with self.engine.connect() as connection:
-            for statement, values in self.statements:
+            for statement, values, is_prepared in self.statements:
                 if statement.lstrip().upper().startswith(_READS):
-                    asked = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}"
+                    run = as_prepared(connection, statement) if is_prepared else statement
+                    asked = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {run}"
                     plan = connection.exec_driver_sql(asked, values).scalar_one()[0]["Plan"]
                     rows += _rows(plan)
                     buffers += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
@@ -49,14 +52,25 @@ def metering(engine: Engine) -> Iterator[Meter]:
     """Note all statements until the block is left."""
     meter = Meter(engine)
 
-    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
-        meter.statements.append((statement, values))
+    def note(
+        _connection: object, _cursor: object, statement: str, values: Any, context: Any, _many: bool
+    ) -> None:
+        meter.statements.append((statement, values, prepared.is_prepared(context)))
 
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield meter
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def as_prepared(connection: Connection, statement: str) -> str:
+    """Return what runs a statement with the plan that does for all values, prepared if need be."""
+    form = prepared.prepared(statement)
+    known = text("SELECT count(*) FROM pg_prepared_statements WHERE name = :name")
+    if not connection.scalar(known, {"name": form.name}):
+        connection.exec_driver_sql(form.prepare)
+    return form.execute
 
 
 def _rows(plan: Mapping[str, Any]) -> int:
