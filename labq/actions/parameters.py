@@ -23,24 +23,19 @@ from labq.actions.values import (
     Flag,
     Index,
     Integer,
-    Labelled,
     Level,
     Maybe,
     NonEmpty,
-    Positive,
     Prompts,
     Text,
     TextList,
     TextTable,
-    Timeout,
     is_run,
     labelled,
-    number_from,
     refusals,
     refused,
 )
 
-RESERVED_NAMESPACES = ("common", "docker-test-shell")
 IMAGE_FORMATS = ("cpio.newc", "ext4", "tar")
 OVERLAY_KEYS = ("format", "overlays", "partition", "sparse", "overlay_backend")
 
@@ -65,20 +60,6 @@ class Parameters(BaseModel):
         return data
 
 
-def _not_reserved(value: str) -> str:
-    if value in RESERVED_NAMESPACES:
-        raise refused("the namespace {value} is reserved", value=repr(value))
-    return value
-
-
-def _roles(value: object, info: ValidationInfo) -> object:
-    return [value] if isinstance(value, str) and is_run(info) else value
-
-
-def _interval(value: object, info: ValidationInfo) -> object:
-    return number_from(value, 0 if is_run(info) else 1)
-
-
 Form = TypeVar("Form", bound=Parameters)
 
 
@@ -98,20 +79,6 @@ def first_of_forms(
         except ValidationError as error:
             errors.append(error)
     raise errors[0]
-
-
-class BlockKeys(Parameters):
-    """The keys that every block of a job understands."""
-
-    namespace: Maybe[Annotated[Text, AfterValidator(_not_reserved)]] = None
-    connection_namespace: Text = Field(default="", alias="connection-namespace")
-    protocols: object = None
-    role: Annotated[list[Text], BeforeValidator(_roles)] = Field(default_factory=list)
-    timeout: Timeout = None
-    timeouts: Labelled[Timeout] = Field(default_factory=dict)
-    repeat: Maybe[Positive] = None
-    failure_retry: Maybe[Positive] = None
-    failure_retry_interval: Annotated[float, BeforeValidator(_interval)] = 1.0
 
 
 class DockerLogin(Parameters):

@@ -9,8 +9,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from labq.actions import boot, command, deploy, model_errors, test
+from labq.actions.block_keys import BlockKeys
 from labq.actions.method import Method
-from labq.actions.parameters import BlockKeys
 from labq.domain.errors import Problem
 from labq.jobdef import submission
 from labq.jobdef.device import METHOD_KEYS, DeviceSpec

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
 from labq.actions import model_errors
+from labq.actions.block_keys import BlockKeys
 from labq.actions.method import Method
-from labq.actions.parameters import BlockKeys
-from labq.actions.values import Level
+from labq.actions.values import TIMEOUT_UNITS, Level
 from labq.jobdef.blocks import METHODS
 from labq.jobdef.precise_job import KINDS, job_check
 from labq.jobdef.schema import Finding
@@ -23,7 +24,7 @@ _JOBS = {level: job_check(level) for level in Level}
 _COMMON = frozenset(field.alias or name for name, field in BlockKeys.model_fields.items())
 _NAMES = {"deploy": "to", "boot": "method"}
 _TESTS = ("definitions", "interactive", "monitors", "services")
-_UNIT_SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "milliseconds": 0.001}
+_UNITS = (*TIMEOUT_UNITS, "milliseconds")
 _REMOVED = "LAVA has no LXC any more: use docker"
 _NOT_IN_GROUPS = ("device_type", "environment", "context", "tags")
 
@@ -67,7 +68,7 @@ def _durations(job: Mapping[object, object], blocks: list[_Block]) -> Iterator[F
     for path, timeout in (*_global_timeouts(timeouts), *_block_timeouts(blocks)):
         seconds = _seconds(timeout)
         if seconds is None and isinstance(timeout, dict):
-            yield path, "must have numbers for all its units"
+            yield path, "must have numbers for all its units, and not too large ones"
         elif seconds is None and timeout is not None and not isinstance(path[-1], str):
             yield path, "must be a mapping such as {minutes: 5}"
         if (seconds or 0) > (math.inf if longest is None else longest):
@@ -89,12 +90,17 @@ def _block_timeouts(blocks: list[_Block]) -> Iterator[tuple[Path, object]]:
 
 
 def _seconds(timeout: object) -> float | None:
-    """Return the sum of all units, None for what is no timeout."""
+    """Return the sum of all units, None for what is no timeout or too long to be one."""
     if not isinstance(timeout, dict):
         return None
-    amounts = [(timeout.get(unit, 0), seconds) for unit, seconds in _UNIT_SECONDS.items()]
-    numbers = [one * seconds for one, seconds in amounts if isinstance(one, int | float)]
-    return sum(numbers) if len(numbers) == len(amounts) else None
+    amounts = {unit: timeout[unit] for unit in _UNITS if unit in timeout}
+    numbers = {unit: one for unit, one in amounts.items() if isinstance(one, int | float)}
+    if len(numbers) < len(amounts):
+        return None
+    try:
+        return timedelta(**numbers).total_seconds()
+    except OverflowError:
+        return None
 
 
 def _group(job: Mapping[object, object], blocks: list[_Block]) -> Iterator[Finding]:

@@ -6,10 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from labq.actions import boot, command, deploy, model_errors, test
+from labq.actions.block_keys import BlockKeys
 from labq.actions.boot.u_boot import UBootParameters
 from labq.actions.deploy.tftp import TftpParameters
 from labq.actions.deploy.tmpfs import TmpfsParameters
-from labq.actions.parameters import LAVA_OVERLAY, AutoLogin, BlockKeys, BootParameters
+from labq.actions.parameters import LAVA_OVERLAY, AutoLogin, BootParameters
 from labq.actions.test.definitions import DefinitionsParameters
 from labq.domain.plan import Queue
 from labq.jobdef import test_definition

@@ -144,6 +144,8 @@ def test_a_block_ends_before_its_job_but_a_queue_need_not() -> None:
     assert action("command", name="x", timeout={"minutes": 10}) == "ok"
     assert action("command", name="x", timeout={"minutes": 11}) == "no"
     assert both(timeouts={"job": {"minutes": 1}, "queue": {"days": 9}}) == "ok"
+    assert both(timeouts={"job": {"days": 999_999_999}}) == "ok"
+    assert both(timeouts={"job": {"days": 1_000_000_000}}) == "no"
     odd = {"minutes": 1, "seconds": "5"}
     assert both(timeouts={"job": {"minutes": 1}, "queue": odd}) == "lax"
     assert both(timeouts={"job": {"minutes": 1}, "action": odd}) == "no"
