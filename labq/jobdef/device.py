@@ -21,6 +21,8 @@ METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "down
 
 _URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://|/dev/\S+$")
 _EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"]([^'"]+)['"]""")
+CONNECTING_STARTS = "connecting_starts"
+"""A key of a dictionary: its connect command is the device itself, and starts with each connection."""
 NEEDS_POWER = "console_needs_power"
 """A key of a dictionary, and a tag of a connection: the serial port is there only with power."""
 
@@ -60,7 +62,8 @@ class DeviceSpec:
         power = self.power
         if power.kind == "emulator" or power.reset or (power.on and power.off):
             return True
-        return any(console.primary and console.kind == "pty" for console in self.consoles)
+        is_command = any(console.primary and console.kind == "pty" for console in self.consoles)
+        return is_command and self.dictionary.get(CONNECTING_STARTS) is True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ DEVICE = every(
             "commands": _optional_commands,
             "emulator": record({"command": _texts}, {"environment": any_mapping}, extra=True),
             "exclusive": list_of(text(1)),
-            "console_needs_power": boolean,
+            **dict.fromkeys(("console_needs_power", "connecting_starts"), boolean),
             **dict.fromkeys(("constants", "parameters", "environment"), any_mapping),
             "character_delays": mapping_of(_string, integer),
             "timeouts": record(
@@ -126,6 +126,8 @@ def connection_findings(dictionary: Mapping[str, object]) -> Iterator[Finding]:
     path: Path = ("commands", "connections")
     connections = commands.get("connections")
     if not isinstance(connections, Mapping):
+        if commands.get("connect") and commands.get("must_use_connection"):
+            yield path, "must_use_connection: the console must stand here, not in connect"
         return
     for name, connection in connections.items():
         yield from text(1)(connection.get("connect", ""), (*path, name, "connect"))

@@ -171,11 +171,22 @@ def test_a_soft_reboot_alone_is_no_power_control() -> None:
         ({"connect": "serial:///dev/x", "power_on": "a"}, False),
         ({"connect": "serial:///dev/x", "power_on": "a", "power_off": "b"}, True),
         ({"connect": "serial:///dev/x", "hard_reset": "a"}, True),
-        ({"connect": "a command that is the device"}, True),
+        ({"connect": "telnet lab 2001"}, False),
     ],
 )
-def test_a_device_restarts_by_power_or_by_its_connection(commands: object, can: bool) -> None:
+def test_a_device_restarts_by_power(commands: object, can: bool) -> None:
     assert device(commands=commands).can_restart is can
+
+
+def test_a_device_that_is_its_connect_command_restarts_by_connecting() -> None:
+    assert device(commands={"connect": "a command"}, connecting_starts=True).can_restart
+    assert jobs.device("shell").can_restart
+    assert jobs.device("uml").can_restart
+
+
+def test_a_console_that_must_be_a_named_connection_is_one() -> None:
+    commands = {"connect": "telnet lab 2001", "must_use_connection": True}
+    assert "the console must stand here, not in connect" in problems(commands=commands)[0]
 
 
 @pytest.mark.parametrize("template", ["qemu", "qemu-uboot"])
