@@ -56,7 +56,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE",
-        path="/remote-tokens/<name>",
+        path="/remote-tokens/<path:name>",
         summary="Remove a remote token",
         run=remove,
         level=Level.USER,

@@ -92,7 +92,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE",
-        path="/devices/<device>/rights/<group>/<right>",
+        path="/devices/<device>/rights/<path:group>/<right>",
         summary="Take a right on a device back",
         run=take_from_device,
         level=Level.ADMIN,
@@ -118,7 +118,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE",
-        path="/device-types/<device_type>/rights/<group>/<right>",
+        path="/device-types/<device_type>/rights/<path:group>/<right>",
         summary="Take a right on a device type back",
         run=take_from_type,
         level=Level.ADMIN,
