@@ -24,25 +24,25 @@ class Asked:
 
 
 ASKED = (
-    Asked("jobs", "/api/v1/jobs", STRANGER, Cost(2, 430, 25, 25_400)),
-    Asked("jobs of a user", "/api/v1/jobs", USER, Cost(3, 530, 100, 25_200)),
-    Asked("jobs of an admin", "/api/v1/jobs", ADMIN, Cost(3, 490, 30, 25_100)),
-    Asked("jobs by type", "/api/v1/jobs?device_type={type}", USER, Cost(3, 520, 90, 26_200)),
-    Asked("jobs by outcome", "/api/v1/jobs?outcome=incomplete", USER, Cost(3, 500, 95, 22_200)),
-    Asked("jobs by state", "/api/v1/jobs?state=submitted", USER, Cost(3, 340, 55, 8_900)),
+    Asked("jobs", "/api/v1/jobs", STRANGER, Cost(2, 400, 50, 12_500)),
+    Asked("jobs of a user", "/api/v1/jobs", USER, Cost(3, 500, 120, 12_500)),
+    Asked("jobs of an admin", "/api/v1/jobs", ADMIN, Cost(3, 460, 60, 12_300)),
+    Asked("jobs by type", "/api/v1/jobs?device_type={type}", USER, Cost(3, 500, 115, 13_000)),
+    Asked("jobs by outcome", "/api/v1/jobs?outcome=incomplete", USER, Cost(3, 480, 115, 13_300)),
+    Asked("jobs by state", "/api/v1/jobs?state=submitted", USER, Cost(3, 310, 55, 8_800)),
     Asked(
-        "jobs by submitter", "/api/v1/jobs?submitter={submitter}", USER, Cost(3, 570, 90, 25_900)
+        "jobs by submitter", "/api/v1/jobs?submitter={submitter}", USER, Cost(3, 490, 110, 12_900)
     ),
-    Asked("own jobs", "/api/v1/jobs?submitter=me", USER, Cost(3, 460, 70, 8_800)),
-    Asked("jobs by device", "/api/v1/jobs?device={device}", USER, Cost(3, 520, 110, 26_300)),
-    Asked("jobs by metadata", "/api/v1/jobs?q={label}", USER, Cost(3, 720, 365, 25_400)),
+    Asked("own jobs", "/api/v1/jobs?submitter=me", USER, Cost(3, 450, 65, 8_800)),
+    Asked("jobs by device", "/api/v1/jobs?device={device}", USER, Cost(3, 490, 125, 13_100)),
+    Asked("jobs by metadata", "/api/v1/jobs?q={label}", USER, Cost(3, 650, 170, 12_600)),
     Asked(
         "jobs deep down",
         "/api/v1/jobs?since=2000-01-01&after={deep}",
         USER,
-        Cost(3, 530, 95, 25_800),
+        Cost(3, 500, 120, 12_900),
     ),
-    Asked("jobs counted", "/api/v1/jobs/count", USER, Cost(3, 1_390, 215, 200)),
+    Asked("jobs counted", "/api/v1/jobs/count", USER, Cost(3, 1_440, 215, 100)),
     Asked("job", "/api/v1/jobs/{job}", USER, Cost(6, 230, 70, 4_000)),
     Asked("job's definition", "/api/v1/jobs/{job}/definition", USER, Cost(3, 90, 35, 6_000)),
     Asked("job's plan", "/api/v1/jobs/{job}/plan", USER, Cost(3, 90, 35, 34_200)),
@@ -54,8 +54,8 @@ ASKED = (
     ),
     Asked("job's results", "/api/v1/jobs/{job}/results", USER, Cost(6, 100, 50, 4_500)),
     Asked("job's artifacts", "/api/v1/jobs/{job}/artifacts", USER, Cost(3, 80, 25, 200)),
-    Asked("failed cases", "/api/v1/cases?result=fail", USER, Cost(2, 1_490, 2_845, 14_300)),
-    Asked("cases by name", "/api/v1/cases?name={case}", USER, Cost(2, 5_750, 8_795, 14_300)),
+    Asked("failed cases", "/api/v1/cases?result=fail", USER, Cost(2, 300, 270, 7_200)),
+    Asked("cases by name", "/api/v1/cases?name={case}", USER, Cost(2, 320, 295, 7_200)),
     Asked("devices", "/api/v1/devices", USER, Cost(2, 250, 120, 16_000)),
     Asked("device", "/api/v1/devices/{device}", USER, Cost(6, 730, 250, 11_700)),
     Asked("device types", "/api/v1/device-types", USER, Cost(2, 450, 85, 3_600)),
