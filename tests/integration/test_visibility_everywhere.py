@@ -134,7 +134,6 @@ OF_A_JOB = {
     "pages.submit.form": ("/submit?job={job}",),
     "pages.lava_files.definition": ("/scheduler/job/{job}/definition/plain",),
     "pages.lava_files.log": ("/scheduler/job/{job}/log_file/plain",),
-    "pages.lava_files.data": ("/scheduler/job/{job}/job_data",),
     "api.job_log.show": ("/jobs/{job}/log?format=lines",),
     "api.job_results.show": tuple(
         f"/jobs/{{job}}/results?format={form}" for form in ("yaml", "csv", "junit")
@@ -152,8 +151,9 @@ WITHOUT_JOBS = {
     *("api.system.version", "api.system.whoami", "api.queue.index"),
     *("pages.hosts.hosts", "pages.login.login", "pages.tokens.show", "pages.addresses.device"),
     *("pages.addresses.icon", "pages.addresses.device_type", "pages.addresses.case"),
+    "pages.lava_files.data",
 }
-"""They show no job to anybody. Events are asked of the service: the stream sends what it says."""
+"""They show no job to anybody; `lava_rpc_eyes` unpacks the data of callbacks. Events are asked of the service: the stream sends what it says."""
 SAMPLES = {
     "device": "board-1",
     "device_type": "shell",
@@ -162,6 +162,7 @@ SAMPLES = {
     "user": "user-0",
     "group": "group-0",
     "case": "1",
+    "job": "x",
 }
 _PATH_OF_A_JOB = re.compile(r"<id:(job|job_id|run)>")
 
