@@ -20,6 +20,7 @@ from labq.models.delivery import Delivery
 from labq.models.device import Device, Reservation
 from labq.models.enrolment import Enrolment
 from labq.models.job import Job, JobDefinition
+from labq.models.rights import RemoteToken
 from labq.models.run import Run, RunPlan, Step
 from labq.services import logins
 from labq.services.backup import catalog, dump, restore
@@ -156,6 +157,7 @@ def fill(site: Site, folder: Path) -> Filled:
     digest = _artifact(folder, run)
     site.add(
         Artifact(run_id=run, name="console", bytes=len(CONSOLE), digest=digest, stored_at=START),
+        RemoteToken(user_id=ann.id, name="files", sealed=b"s3cret-token", created_at=START),
         Enrolment(host="rack", redis_hash="s3cret-redis", created_at=START, joined_at=START),
         Delivery(
             job_id=finished,

@@ -79,7 +79,7 @@ def test_a_report_changes_nothing_and_reads_no_secrets(roles: Settings) -> None:
         run(roles.report_database, "DELETE FROM job")
     with pytest.raises(errors.InsufficientPrivilege):
         run(roles.report_database, "SET transaction_read_only = off", "DELETE FROM job")
-    for table in ("token", "login"):
+    for table in ("token", "remote_token", "login"):
         with pytest.raises(errors.InsufficientPrivilege):
             run(roles.report_database, f"SELECT * FROM {table}")
 

@@ -60,7 +60,7 @@ def test_a_scrubbed_copy_has_no_secret_and_nothing_to_do(copy: Copy, postgres: P
     kept = [path.read_bytes() for path in _files_of(postgres, copy.url)]
     assert [secret for secret in SECRETS if any(secret.encode() in data for data in kept)] == []
     assert any(b"board-2" in data for data in kept), "these are the files"
-    emptied = {"token", "login", "enrolment", "delivery", "run_plan", "artifact"}
+    emptied = {"token", "remote_token", "login", "enrolment", "delivery", "run_plan", "artifact"}
     assert emptied.isdisjoint(found)
     assert not any(b"s3cret" in path.read_bytes() for path in copy.folder.rglob("*.*"))
     assert {path.parent.parent.name for path in copy.folder.rglob("*.*")} == {"logs"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from labq.actions.steps.dictionary import lookup
 from labq.actions.steps.shell_run import RunFacts
 from labq.actions.steps.sources import fetch_definitions, prepared_definitions
 from labq.actions.steps.work import Work, namespaced
+from labq.config import load
 from labq.domain.plan import OverlaySpec, Seat
 from labq.hw.session import Session
 
@@ -69,7 +71,7 @@ def _build(work: Work, spec: OverlaySpec) -> list[Entry]:
     session = work.session
     prepared = prepared_definitions(work, spec)
     root = overlay_root(session, spec)
-    entries = overlay_entries(spec, root, prepared, _facts(session))
+    entries = overlay_entries(_with_host(spec), root, prepared, _facts(session))
     archive = session.folder / "overlay" / spec.namespace / f"overlay-{session.step.action}.tar.gz"
     archive.parent.mkdir(parents=True, exist_ok=True)
     write_tar(entries, archive, _moment())
@@ -81,6 +83,14 @@ def _build(work: Work, spec: OverlaySpec) -> list[Entry]:
     session.remember(namespaced(session, "overlay_shell"), spec.shell)
     session.remember(namespaced(session, "tests"), _run_facts(spec, prepared))
     return entries
+
+
+def _with_host(spec: OverlaySpec) -> OverlaySpec:
+    """Add what only the host knows to what the tests are told: the cache that downloads go through."""
+    cache = load().http_url_format
+    if not cache:
+        return spec
+    return replace(spec, environment={**spec.environment, "HTTP_CACHE": cache})
 
 
 def _run_facts(spec: OverlaySpec, prepared: Sequence[Prepared]) -> object:
