@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from labq.models.rollup import BLOCK, EVERY_AUDIENCE
@@ -25,14 +25,23 @@ class Seen:
     audiences: Audiences
     user_id: int | None
 
+    @property
+    def has_own(self) -> bool:
+        """Tell whether there are audiences of which this viewer sees the own jobs alone."""
+        return bool(self.audiences.foreign)
+
     def values(self) -> dict[str, object]:
         """Return the parameters that all statements here have."""
         satisfied = self.audiences.satisfied
         return {
             "is_all": satisfied is None,
             "audiences": [EVERY_AUDIENCE] if satisfied is None else list(satisfied),
-            "foreign": list(self.audiences.foreign),
-            "me": self.user_id,
+            **(
+                {"foreign": list(self.audiences.foreign), "me": self.user_id}
+                if self.has_own
+                else {}
+            ),
+            "size": BLOCK,
         }
 
 
@@ -65,6 +74,17 @@ class Blocks:
             before += self.jobs[block]
         return None
 
+    def between(self, first: int, last: int) -> tuple[int, list[tuple[int, int]]]:
+        """Return how many jobs are in blocks that lie between two ids, and what is left of others."""
+        whole, rest = 0, []
+        for block, jobs in self.jobs.items():
+            begin, end = block * BLOCK, block * BLOCK + BLOCK - 1
+            if first <= begin and end <= last:
+                whole += jobs
+            elif begin <= last and first <= end:
+                rest.append((max(begin, first), min(end, last)))
+        return whole, rest
+
 
 def count(
     session: Session,
@@ -75,12 +95,13 @@ def count(
 ) -> int:
     """Return how many jobs of some types a viewer sees, of some outcomes or of all."""
     values = {**seen.values(), "types": list(device_types), **_outcomes(outcomes)}
-    return int(session.scalars(_COUNT, values).one())
+    return int(session.scalars(_COUNT[seen.has_own], values).one())
 
 
 def find_blocks(session: Session, seen: Seen, *, outcomes: Collection[str] | None = None) -> Blocks:
     """Return how many jobs a viewer sees by block, of some outcomes or of all."""
-    rows = session.execute(_BLOCKS, {**seen.values(), **_outcomes(outcomes), "size": BLOCK})
+    values = {**seen.values(), **_outcomes(outcomes)}
+    rows = session.execute(_BLOCKS[seen.has_own], values)
     return Blocks({row.block: row.jobs for row in rows})
 
 
@@ -106,31 +127,45 @@ SELECT count_delta.audience_id, device_type, block, moved.outcome, moved.jobs
 """
 _IS_SEEN = "(:is_all OR audience_id = ANY(:audiences))"
 _IS_WANTED = "(CAST(:outcomes AS text[]) IS NULL OR outcome = ANY(:outcomes))"
+# Not asked without need: the planner thinks of all jobs of a type.
 _OWN = """
-SELECT device_type, id / :size AS block, coalesce(outcome, '') AS outcome
-  FROM job WHERE submitter_id = :me AND audience_id = ANY(CAST(:foreign AS integer[]))
-             AND audience_id <> 0
+UNION ALL
+SELECT device_type, id / :size, coalesce(outcome, ''), 1
+  FROM job WHERE submitter_id = :me AND audience_id = ANY(:foreign) AND audience_id <> 0
 """
-_COUNT = text(f"""
-SELECT coalesce(sum(jobs), 0)::bigint
-  FROM (SELECT device_type, outcome, jobs FROM audience_count
-         WHERE audience_id = ANY(:audiences)
-        UNION ALL
-        SELECT device_type, outcome, jobs FROM ({_MOVES}) AS moves WHERE {_IS_SEEN}
-        UNION ALL
-        SELECT device_type, outcome, 1 FROM ({_OWN.replace(":size", "1")}) AS own) AS every
- WHERE device_type = ANY(:types) AND {_IS_WANTED}
-""")  # noqa: S608 - put together from constants
-_BLOCKS = text(f"""
-SELECT block, sum(jobs)::bigint AS jobs
-  FROM (SELECT block, outcome, jobs FROM block_count WHERE audience_id = ANY(:audiences)
-        UNION ALL
-        SELECT block, outcome, jobs FROM ({_MOVES}) AS moves WHERE {_IS_SEEN}
-        UNION ALL
-        SELECT block, outcome, 1 FROM ({_OWN}) AS own) AS every
- WHERE {_IS_WANTED}
+
+
+def _counted(table: str, key: str, own: str) -> str:
+    """Return what a viewer sees by a key: what is folded, what is not yet, and own jobs."""
+    other = "NULL::bigint AS block" if key == "device_type" else "NULL AS device_type"
+    columns = "device_type, block, outcome, jobs"
+    folded = (
+        f"SELECT {key}, {other}, outcome, jobs FROM {table} WHERE audience_id = ANY(:audiences)"  # noqa: S608
+    )
+    return f"""
+(SELECT {columns} FROM ({folded}) AS folded
+ UNION ALL
+ SELECT {columns} FROM ({_MOVES}) AS moves WHERE {_IS_SEEN}
+ {own}) AS every
+"""  # noqa: S608 - put together from constants
+
+
+def _sum(own: str) -> TextClause:
+    counted = _counted("audience_count", "device_type", own)
+    wanted = f"device_type = ANY(:types) AND {_IS_WANTED}"
+    return text(f"SELECT coalesce(sum(jobs), 0)::bigint FROM {counted} WHERE {wanted}")  # noqa: S608
+
+
+def _by_block(own: str) -> TextClause:
+    counted = _counted("block_count", "block", own)
+    return text(f"""
+SELECT block, sum(jobs)::bigint AS jobs FROM {counted} WHERE {_IS_WANTED}
  GROUP BY block HAVING sum(jobs) > 0 ORDER BY block
 """)  # noqa: S608 - as above
+
+
+_COUNT = {False: _sum(""), True: _sum(_OWN)}
+_BLOCKS = {False: _by_block(""), True: _by_block(_OWN)}
 _RECOUNT = """
 INSERT INTO {table} (audience_id, {key}, outcome, jobs)
 SELECT shown.audience_id, {key}, outcome, sum(jobs)

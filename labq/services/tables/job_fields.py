@@ -57,6 +57,10 @@ def _names_of(keys: Sequence[Any]) -> ColumnElement[Any]:
     return func.array(select(Tag.name).where(any_of(Tag.id, keys)).scalar_subquery())
 
 
+def _labelled(*label: ColumnElement[bool]) -> ColumnElement[bool]:
+    return Job.id.in_(select(JobLabel.job_id).where(*label))
+
+
 def _own_text(column: Column, *of: ColumnElement[bool]) -> ColumnElement[Any]:
     return select(column).where(*of).correlate(Job).scalar_subquery()
 
@@ -64,7 +68,7 @@ def _own_text(column: Column, *of: ColumnElement[bool]) -> ColumnElement[Any]:
 _DEFINITION = text(_own_text(JobDefinition.definition, JobDefinition.job_id == Job.id))
 _WHOLE = _own_text(JobGroup.definition, JobGroup.id == Job.group_id)
 FIELDS: Fields = {
-    "id": number(Job.id, mirror=-Job.id),
+    "id": number(Job.id, "id", -Job.id),
     "description": text(Job.name),
     "health_check": flag(Job.is_health_check),
     "priority": number(Job.priority),
@@ -100,7 +104,15 @@ FIELDS: Fields = {
         ),
         GROUPS,
     ),
-    "tags": Relation(number(Tag.id), lambda keys: Job.tags.overlap(_names_of(keys)), TAGS, "tag"),
+    "tags": Relation(
+        number(Tag.id),
+        lambda keys: _labelled(
+            JobLabel.name == job_labels.TAG,
+            JobLabel.value.in_(select(Tag.name).where(any_of(Tag.id, keys))),
+        ),
+        TAGS,
+        "tag",
+    ),
     "failure_tags": Relation(
         number(Tag.id), lambda keys: Job.failure_tags.overlap(_names_of(keys)), TAGS
     ),
@@ -190,13 +202,12 @@ def _equals(path: Sequence[str], value: str) -> Condition:
     nested: object = value
     for key in reversed(path):
         nested = {key: nested}
-    condition = _has(JobDefinition.job_metadata.contains(nested))
     label = job_labels.METADATA + path[0]
     is_label = len(label) <= job_labels.LONGEST_NAME and len(value) <= job_labels.LONGEST_VALUE
     if len(path) > 1 or not is_label:
-        return condition
-    # Of a job with very many labels not all are kept: its definition is asked in the end.
-    return Condition(condition.sql, "metadata", ((label, value),))
+        return _has(JobDefinition.job_metadata.contains(nested))
+    condition = _labelled(JobLabel.name == label, JobLabel.value == value)
+    return Condition(condition, "metadata", ((label, value),))
 
 
 def _has(condition: ColumnElement[bool]) -> Condition:

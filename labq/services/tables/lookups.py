@@ -87,7 +87,10 @@ Fields = Mapping[str, Field | Relation]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a filter asks: a condition, and the column that has one of `values` if an index finds it."""
+    """What a filter asks: a condition, and the column that has one of `values` if an index finds it.
+
+    Of a comparison `drive` is the column and the lookup: `id gt`.
+    """
 
     sql: ColumnElement[bool]
     drive: str = ""
@@ -99,9 +102,9 @@ def text(column: Column, drive: str = "") -> Field:
     return Field(column, str, TEXTS, drive)
 
 
-def number(column: Column, mirror: Column | None = None) -> Field:
+def number(column: Column, drive: str = "", mirror: Column | None = None) -> Field:
     """Return the field of a whole number."""
-    return Field(column, _number, ORDERED, mirror=mirror)
+    return Field(column, _number, ORDERED, drive, mirror)
 
 
 def decimal(column: Column) -> Field:
@@ -212,7 +215,9 @@ def _compare(own: Field, lookup: Lookup, value: str) -> Condition:
         values = _values(own, lookup, value)
         return Condition(any_of(own.column, values), own.drive, values)
     if lookup in _ORDERS:
-        return Condition(_ordered(own, lookup, own.parse(value)))
+        bound = own.parse(value)
+        drive = f"{own.drive} {lookup.value}" if own.drive else ""
+        return Condition(_ordered(own, lookup, bound), drive, (bound,))
     return Condition(_TEXTS[lookup](own.column, value))
 
 
