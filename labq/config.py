@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,6 +87,7 @@ class Settings(BaseModel):
     lock_folder: Path | None = None
     lock_wait: float = Field(default=30.0, ge=0)
     device_types_path: str = ""
+    context_variables: str = ""
     file_folders: str = ""
     tftp: str = ""
     tftp_folder: Path | None = None
@@ -219,6 +221,11 @@ class Settings(BaseModel):
     def device_type_folders(self) -> tuple[Path, ...]:
         """Return the site's folders of device-type templates, the first one wins."""
         return tuple(Path(part) for part in self.device_types_path.split(":") if part)
+
+    @property
+    def site_context_variables(self) -> frozenset[str]:
+        """Return the names that a job's context may have beside LAVA's."""
+        return frozenset(re.split(r"[\s,:]+", self.context_variables)) - {""}
 
     @property
     def site_timeout_scales(self) -> Mapping[str, float]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from labq import config
+
 VARIABLES = frozenset(
     (
         "arch",
@@ -51,3 +55,13 @@ VARIABLES = frozenset(
         "vga",
     )
 )
+
+
+def is_known(name: object) -> bool:
+    """Return whether a job may set the variable: LAVA's, and those of LABQ_CONTEXT_VARIABLES."""
+    return name in VARIABLES or name in _site_variables()
+
+
+@cache
+def _site_variables() -> frozenset[str]:
+    return config.load().site_context_variables

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from labq.jobdef import schema
-from labq.jobdef.context import VARIABLES
+from labq.jobdef.context import is_known
 from labq.jobdef.schema import (
     Check,
     Finding,
@@ -59,7 +59,7 @@ _context_value = either(
 
 
 def _context_key(value: object, path: Path) -> Iterator[Finding]:
-    if value not in VARIABLES:
+    if not is_known(value):
         yield path, f"no context variable is called {value!r}"
 
 
