@@ -27,7 +27,7 @@ FindEvents = Callable[[list[int]], Awaitable[list[Told]]]
 FindHappened = Callable[[list[Occurrence]], Awaitable[list[LabEvent]]]
 
 
-class Listener(Protocol):
+class Hearer(Protocol):
     """One who is told what happens, as far as the viewer may see it."""
 
     @property
@@ -87,7 +87,7 @@ class Hub:
         self._find_happened = find_happened
         self._prefix = prefix
         self._followers: set[Follower] = set()
-        self._listeners: set[Listener] = set()
+        self._hearers: set[Hearer] = set()
         self._jobs: set[int] = set()
         self._happened: list[Occurrence] = []
         self._telling: asyncio.Task[None] | None = None
@@ -104,13 +104,13 @@ class Hub:
         self._followers.discard(follower)
         self.remove(follower)
 
-    def add(self, listener: Listener) -> None:
-        """Tell a listener what happens from now on."""
-        self._listeners.add(listener)
+    def add(self, hearer: Hearer) -> None:
+        """Tell a hearer what happens from now on."""
+        self._hearers.add(hearer)
 
-    def remove(self, listener: Listener) -> None:
+    def remove(self, hearer: Hearer) -> None:
         """Tell it no more."""
-        self._listeners.discard(listener)
+        self._hearers.discard(hearer)
 
     def job_changed(self, job: int) -> None:
         """Take up that a job changed."""
@@ -122,7 +122,7 @@ class Hub:
         """Take up what happened."""
         if len(self._happened) >= _MOST_HAPPENED:
             _LOG.warning("too much happens: an event is not told")
-        elif any(listener.is_listening for listener in self._listeners):
+        elif any(hearer.is_listening for hearer in self._hearers):
             self._happened.append(one)
             self._wake()
 
@@ -163,7 +163,7 @@ class Hub:
                 follower.waiting.put(data)
 
     def _announce(self, telling: Telling) -> None:
-        for listener in self._listeners:
-            told = telling.of(listener.viewer)
+        for hearer in self._hearers:
+            told = telling.of(hearer.viewer)
             if told is not None:
-                listener.hear(told)
+                hearer.hear(told)

@@ -26,14 +26,17 @@ def channel_class(place: Path) -> type[HTTPChannel]:
     class Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
         @override
         def service(self) -> None:
-            if self.request.path in PATHS and not self.request.error and self._is_taken():
+            if self._is_taken():
                 # Closes this process's descriptor alone, without a word on the connection.
                 self.close_on_finish = True
             else:
                 super().service()
 
         def _is_taken(self) -> bool:
-            return hand_over(place, self.channel.socket, _head(self.request))
+            request = self.request
+            if request.path not in PATHS or request.error or request.command != "GET":
+                return False
+            return hand_over(place, self.channel.socket, _head(request))
 
     class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         task_class = Task
