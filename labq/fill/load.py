@@ -30,7 +30,7 @@ from labq.fill.mark import Mark
 from labq.fill.shelf import Shelved
 from labq.fill.table import Table
 from labq.fill.units import LOADED, NAMED, Unit, units
-from labq.services import partitions, rollups
+from labq.services import partitions, rollups, tags
 from labq.services.credentials import digest, new_secret
 from labq.services.database import Role, make_engine
 from labq.services.tokens import PREFIX
@@ -157,11 +157,13 @@ def finish(url: str, processes: int, say: Say) -> None:
 
 
 def recount(url: str) -> None:
-    """Count what the pages show without counting."""
+    """Count what the pages show without counting, and number the tags of devices."""
     engine = make_engine(url, Role.COMMAND)
     try:
         with Session(engine) as session, session.begin():
             rollups.recount(session)
+        with Session(engine) as session, session.begin():
+            tags.ensure_all(session)
     finally:
         engine.dispose()
 

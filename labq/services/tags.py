@@ -78,6 +78,12 @@ def ensure(session: Session, names: Collection[str]) -> None:
         session.execute(insert(Tag).values(missing).on_conflict_do_nothing())
 
 
+def ensure_all(session: Session) -> None:
+    """See that there is a row for each tag of any device, after devices were loaded as rows."""
+    names = select(func.unnest(Device.tags).label("name")).distinct()
+    session.execute(insert(Tag).from_select(["name"], names).on_conflict_do_nothing())
+
+
 def describe(session: Session, name: str, description: str) -> TagRow:
     """Change what is said of a tag; raises NotFoundError."""
     session.execute(update(Tag).where(Tag.name == name).values(description=description))

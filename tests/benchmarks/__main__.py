@@ -21,6 +21,7 @@ from tests.benchmarks import (
     idle,
     ingest,
     latency,
+    lava_lists,
     light,
     lists,
     logs,
@@ -76,6 +77,10 @@ BENCHMARKS = (
     Benchmark(("ingest_cases_per_second", "ingest_ratio"), ingest.measure),
     Benchmark(("retention_drop_seconds", "retention_drop_p99_ratio"), retention_drop.measure),
     Benchmark(("jobs_list_ms", "jobs_list_queries", "jobs_list_buffers"), lists.measure),
+    Benchmark(
+        ("lava_jobs_list_ms", "lava_jobs_list_queries", "lava_jobs_list_buffers"),
+        lava_lists.measure,
+    ),
     Benchmark(
         ("jobs_page_ms", "job_page_ms", "overview_ms", "pages_ms"),
         page_times.measure,
