@@ -106,7 +106,7 @@ def _asked(counts: dict[str, int]) -> Iterable[Kind]:
 
 
 def _device_file(kind: Kind, cache: Path, address: str) -> str:
-    extends = f"{{% extends '{kind.device_type}.jinja2' %}}\n"
+    extends = f"{{% extends 'labq/{kind.device_type}.jinja2' %}}\n"
     if kind.name == "fastboot":
         return f"{extends}{{% set fastboot_address = '{address}' %}}\n"
     if not kind.image:
