@@ -22,4 +22,4 @@ def take(ground: Ground) -> None:
         cursor.execute(NAMES)
         for name in sorted(row[0] for row in cursor.fetchall()):
             with (folder / f"{name}.csv").open("w") as file:
-                cursor.copy_expert(f'COPY "{name}" TO STDOUT WITH CSV HEADER', file)
+                cursor.copy_expert(f'COPY (SELECT * FROM "{name}") TO STDOUT WITH CSV HEADER', file)
