@@ -37,6 +37,7 @@ from tests.benchmarks import (
     recovery,
     request_costs,
     retention_drop,
+    submit_rate,
 )
 from tests.benchmarks.figures import Figure, say
 
@@ -75,6 +76,7 @@ BENCHMARKS = (
     Benchmark(("cache_hit_ms", "request_limit_ms"), request_costs.measure),
     Benchmark(("migration",), migration.measure),
     Benchmark(("ingest_cases_per_second", "ingest_ratio"), ingest.measure),
+    Benchmark(("submit_per_second.xmlrpc", "submit_per_second.rest"), submit_rate.measure),
     Benchmark(("retention_drop_seconds", "retention_drop_p99_ratio"), retention_drop.measure),
     Benchmark(("jobs_list_ms", "jobs_list_queries", "jobs_list_buffers"), lists.measure),
     Benchmark(
