@@ -48,9 +48,11 @@ def _check(file: Path) -> Verdict:
 
 def _show(file: Path, found: Verdict) -> bool:
     if wants_json():
-        lists = {"errors": found.errors, "warnings": found.warnings}
-        told = {name: [asdict(item) for item in items] for name, items in lists.items()}
-        show_json({"file": str(file), "valid": not found.errors, **told})
+        told: dict[str, object] = {"file": str(file), "valid": not found.errors}
+        told["errors"] = [asdict(problem) for problem in found.errors]
+        if found.warnings:
+            told["warnings"] = [asdict(problem) for problem in found.warnings]
+        show_json(told)
     else:
         click.echo(f"{file}: {'invalid' if found.errors else 'valid'}")
         for problem in found.errors:
