@@ -133,9 +133,10 @@ class _Schema:
             {"connection": _string, "count": _count, "expect_role": _string, "host_role": _string},
             {**both, "request": _string},
         )
-        checks = (of_device, of_connection)
-        if not any(passes(check, value) for check in checks):
-            yield from checks[isinstance(value, dict) and "connection" in value](value, path)
+        connects = isinstance(value, dict) and "connection" in value
+        yield from (of_connection if connects and not passes(of_device, value) else of_device)(
+            value, path
+        )
 
     def _notify(self) -> Check:
         callback = self._record(

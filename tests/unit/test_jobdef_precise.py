@@ -66,6 +66,7 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
             {"deploy": {"to": "tmpfs", "images": {"rootfs": {"compression": "rar"}}}},
             {"boot": {"method": "qemu", "prompts": [1, ""], "frobnicate": 1}},
         ],
+        colour="red",
     )
     found = validate(text, STRICT).problems
     assert [(one.path, one.line) for one in found] == [
@@ -75,11 +76,13 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
         ("actions[1].boot.prompts[0]", 16),
         ("actions[1].boot.prompts[1]", 17),
         ("actions[1].boot.frobnicate", 18),
+        ("colour", 19),
     ]
     messages = [one.message for one in found]
     assert messages[1] == "needs the key 'url'"
     assert messages[2] == "must be 'bz2', 'gz', 'xz', 'zip' or 'zstd', not 'rar'"
-    assert messages[3:] == ["must be a string, not an integer", "must not be empty", "unknown key"]
+    assert messages[3:5] == ["must be a string, not an integer", "must not be empty"]
+    assert messages[5:] == ["unknown key", "unknown key"]
 
 
 def test_what_is_no_yaml_is_told_at_every_level() -> None:
@@ -335,6 +338,13 @@ def test_namespaces_are_for_all_actions_or_none() -> None:
     ]
 
 
+def test_an_action_of_no_kind_is_told_of_once() -> None:
+    kinds = "its first key must be one of: boot, command, deploy, test"
+    odd: list[dict[str, object]] = [{}, {"dance": {}}, {"dance": {}, "boot": {}}]
+    for act in odd:
+        assert told(LAX, actions=[act]) == [f"actions[0]: {kinds}"]
+
+
 def test_only_the_first_key_of_an_action_is_looked_at() -> None:
     text = yaml.safe_dump({"command": {"name": "x"}, "boot": {"method": "none"}}, sort_keys=False)
     assert both(actions=[yaml.safe_load(text)]) == "ok"
@@ -526,7 +536,11 @@ BLOCKS: tuple[tuple[str, dict[str, object], str], ...] = (
     ("deploy", {"to": "tftp", "kernel": {**URL, "type": "zimage"}, "dtbo": [URL]}, "ok"),
     ("deploy", {"to": "tftp", "kernel": {**URL, "type": "bzimage"}}, "no"),
     ("deploy", {"to": "tftp", "kernel": URL, "extra_files": {"a": URL}, "tee": URL}, "ok"),
-    ("deploy", {"to": "tftp", "kernel": URL, "nfsrootfs": URL, "persistent_nfs": {}}, "no"),
+    (
+        "deploy",
+        {"to": "tftp", "kernel": URL, "nfsrootfs": URL, "persistent_nfs": {"address": "a:/b"}},
+        "no",
+    ),
     ("deploy", {"to": "tftp", "kernel": URL, "persistent_nfs": {"address": "a:/b"}}, "ok"),
     ("deploy", {"to": "tftp"}, "no"),
     ("deploy", {"to": "u-boot-ums", "image": {**URL, "root_partition": 1}}, "ok"),
