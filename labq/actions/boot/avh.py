@@ -27,6 +27,7 @@ class AvhBootParameters(LoginBoot):
 
 METHOD = Method(
     name="avh",
+    action="boot-avh",
     parameters=AvhBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
