@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from labq.domain.errors import InvalidInputError, Problem
 from labq.services.tables.lookups import truth
@@ -19,7 +20,7 @@ _REQUIRED = "This field is required."
 
 
 def read() -> Mapping[str, Any]:
-    """Return the fields of the request; raises InvalidInputError.
+    """Return the fields of the request; raises InvalidInputError, UnsupportedMediaType.
 
     What comes without a content type is a form, as clients send nothing at all.
     """
@@ -29,7 +30,7 @@ def read() -> Mapping[str, Any]:
         return {
             name: values if len(values) > 1 else values[0] for name, values in request.form.lists()
         }
-    raise _wrong("detail", f'Unsupported media type "{request.mimetype}" in request.')
+    raise UnsupportedMediaType(f'Unsupported media type "{request.mimetype}" in request.')
 
 
 def plain() -> str:

@@ -24,9 +24,7 @@ def show(call: Call, job: int) -> Response:
     if state.run_id is None or end <= start:
         raise NotFoundError("there are no such lines")
     logs = Logs(call.settings.blobs)
-    response = text("", YAML, f"job_{job}.yaml")
-    response.response = _lines(logs, state, start, end)
-    return response
+    return text(_lines(logs, state, start, end), YAML, f"job_{job}.yaml")
 
 
 def _lines(logs: Logs, state: LogState, start: int, end: int) -> Iterator[bytes]:

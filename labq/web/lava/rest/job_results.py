@@ -109,10 +109,7 @@ def _read(call: Call, job: int, found: list[CaseSuite]) -> Iterator[ExportedCase
 
 
 def _file(parts: Iterator[str], kind: str, name: str) -> Response:
-    response = text("", f"{kind}; charset=utf-8", name)
-    body = spooled(parts)
-    response.response = [body] if isinstance(body, bytes) else body
-    return response
+    return text(spooled(parts), f"{kind}; charset=utf-8", name)
 
 
 def _cases(call: Call, job: int, found: list[CaseSuite]) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,7 @@ def dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def text(body: str | bytes, kind: str, name: str = "") -> Response:
+def text(body: str | bytes | Iterable[bytes], kind: str, name: str = "") -> Response:
     """Return a text as a file of some name."""
     response = Response(body, content_type=kind)
     if name:
