@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 from labq.domain.errors import NotFoundError
 from labq.domain.names import check_template_name
 from labq.jobdef.templates import ENDING, TYPES_FOLDER, Library
+from labq.models.device import DeviceType
 from labq.models.device_type import DeviceTemplate
-from labq.services import transitions
+from labq.services import device_rights, transitions
 from labq.services.transitions import Work
+from labq.services.visibility import Viewer
 
 Templates = Sequence[Path] | Library
 """The folders of a site, or all that was read of it already."""
@@ -79,6 +81,14 @@ def is_own(session: Session, name: str, *, folders: Sequence[Path]) -> bool:
     if session.get(DeviceTemplate, name) is not None:
         return True
     return any((folder / f"{name}{ENDING}").is_file() for folder in folders)
+
+
+def find_visible(session: Session, viewer: Viewer, name: str, *, folders: Sequence[Path]) -> str:
+    """Return what `find` does; one of a device type that the viewer may not know of is not there."""
+    kind = session.get(DeviceType, name)
+    if kind is not None and not device_rights.may_view(session, viewer, kind):
+        raise NotFoundError(f"there is no template {name!r}")
+    return find(session, name, folders=folders)
 
 
 def store(session: Session, name: str, template: str, *, now: datetime) -> None:

@@ -221,3 +221,14 @@ def test_a_stored_template_goes_before_others(site: Site, admin: Person, ann: Pe
     assert "mine> " not in site.get("/devices/board-1/dictionary", ann).text
     assert site.send("PUT", "/device-templates/..%2Fx", admin, json=body).status_code in (400, 404)
     assert site.get("/device-templates/.shell", ann).status_code == 400
+
+
+def test_a_template_of_a_hidden_device_type_is_not_there(
+    site: Site, admin: Person, ann: Person, bob: Person
+) -> None:
+    site.device()
+    site.group("lab", ann)
+    right = {"group": "lab", "right": "view"}
+    assert site.send("POST", "/device-types/shell/rights", admin, json=right).status_code == 201
+    assert site.get("/device-templates/shell", ann).status_code == 200
+    assert site.get("/device-templates/shell", bob).status_code == 404

@@ -17,9 +17,9 @@ class TemplateBody(Input):
 
 
 def show(call: Call, template: str) -> Response:
-    """Return a template."""
+    """Return a template, unless it is that of a device type which the caller may not know of."""
     folders = call.settings.device_type_folders
-    text = device_templates.find(call.session, template, folders=folders)
+    text = device_templates.find_visible(call.session, call.viewer, template, folders=folders)
     return Response(text, content_type=f"{TEXT}; charset=utf-8")
 
 
