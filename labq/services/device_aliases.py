@@ -11,6 +11,7 @@ from labq.domain.errors import ConflictError, NotFoundError
 from labq.models.control import Audit
 from labq.models.device import DeviceType
 from labq.models.device_type import DeviceTypeAlias
+from labq.services import prepared
 from labq.services.devices import check_name
 from labq.services.transitions import By
 
@@ -25,9 +26,7 @@ class AliasRow:
 
 def resolve(session: Session, name: str) -> str | None:
     """Return the device type of this name, or that the alias stands for; None for neither."""
-    if session.scalar(select(DeviceType.name).where(DeviceType.name == name)) is not None:
-        return name
-    return session.scalar(select(DeviceTypeAlias.device_type).where(DeviceTypeAlias.name == name))
+    return prepared.run(session, _RESOLVE, {"name": name}).scalar()
 
 
 def find_all(session: Session, device_type: str | None = None) -> list[AliasRow]:
@@ -72,6 +71,14 @@ def remove(session: Session, name: str, by: By) -> None:
         raise NotFoundError(f"there is no alias {name!r}")
     session.delete(row)
     _note(session, row.device_type, by, before=name)
+
+
+_RESOLVE = """
+SELECT name FROM device_type WHERE name = %(name)s
+ UNION ALL
+SELECT device_type FROM device_type_alias WHERE name = %(name)s
+ LIMIT 1
+"""
 
 
 def _note(session: Session, device_type: str, by: By, *, before: str = "", after: str = "") -> None:

@@ -126,12 +126,9 @@ def find_metadata(session: Session, job_id: int) -> dict[str, object]:
 
 def find_ids(session: Session, first: int) -> int | list[int | str]:
     """Return the id of a job just submitted as clients are shown it; of a group those of all."""
-    job = session.get_one(Job, first)
-    if job.group_id is None:
-        return first
-    members = select(Job.id, Job.group_id, Job.sub_id).where(Job.group_id == job.group_id)
-    rows = session.execute(members.order_by(Job.sub_id))
-    return [job_ids.shown(*row) for row in rows]
+    members = select(Job.id, Job.group_id, Job.sub_id).where(Job.group_id == first)
+    rows = session.execute(members.order_by(Job.sub_id)).all()
+    return [job_ids.shown(*row) for row in rows] or first
 
 
 _GROUPS = (

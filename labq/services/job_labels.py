@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from labq.models.base import table_of
-from labq.models.job import Job, JobLabel
+from labq.models.job import Job
+from labq.services import prepared
 
 TAG = "tag"
 METADATA = "meta."
@@ -18,12 +17,11 @@ LONGEST_NAME, LONGEST_VALUE, MOST_LABELS = 100, 200, 50
 
 def store(session: Session, job: Job, metadata: Mapping[str, object]) -> None:
     """Write the labels of a new job, MOST_LABELS at most: its tags first."""
-    rows = [
-        {"name": name, "value": value, "job_id": job.id, "audience_id": job.audience_id}
-        for name, value in islice(labels(job.tags, metadata), MOST_LABELS)
-    ]
-    if rows:
-        session.execute(insert(table_of(JobLabel)), rows)
+    pairs = list(islice(labels(job.tags, metadata), MOST_LABELS))
+    if pairs:
+        names, texts = zip(*pairs, strict=True)
+        values = {"names": list(names), "texts": list(texts)}
+        prepared.run(session, _STORE, {**values, "job": job.id, "audience": job.audience_id})
 
 
 def labels(tags: Iterable[str], metadata: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -40,3 +38,10 @@ def labels(tags: Iterable[str], metadata: Mapping[str, object]) -> Iterator[tupl
     for name, value in dict.fromkeys(found):
         if value and len(name) <= LONGEST_NAME and len(value) <= LONGEST_VALUE:
             yield name, value
+
+
+_STORE = """
+INSERT INTO job_label (name, value, job_id, audience_id)
+SELECT one.name, one.value, CAST(%(job)s AS bigint), CAST(%(audience)s AS integer)
+  FROM unnest(CAST(%(names)s AS text[]), CAST(%(texts)s AS text[])) AS one(name, value)
+"""

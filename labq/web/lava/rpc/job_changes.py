@@ -20,7 +20,12 @@ def submit(call: Call, definition: Text) -> object:
         made = jobs.submit(call.session, definition, user=call.viewer, now=call.now)
     except (InvalidInputError, ConflictError, NotFoundError) as error:
         raise bad_request(f"Problem with submitted job data: {error}") from error
-    return job_brief.find_ids(call.session, made)
+    return job_brief.find_ids(call.session, made) if _may_be_group(definition) else made
+
+
+def _may_be_group(definition: str) -> bool:
+    """Tell whether a definition may have roles; a backslash may hide the key that says so."""
+    return "lava-multinode" in definition or "\\" in definition
 
 
 def resubmit(call: Call, job_id: JobId) -> object:
