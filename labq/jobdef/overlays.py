@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labq.actions.test.definitions import Definition, DefinitionsParameters
+from labq.actions.definitions_parameters import Definition, DefinitionsParameters
 from labq.domain.plan import OverlaySpec, TestDefinition, TestStage
 from labq.jobdef.blocks import Resolved
 from labq.jobdef.device import DeviceSpec
@@ -68,7 +68,7 @@ def _definition(definition: Definition, index: int) -> TestDefinition:
         source=definition.source,
         repository=definition.repository,
         path=definition.path,
-        parameters=definition.parameters,
+        parameters=definition.values,
         branch=definition.branch,
         revision=definition.revision,
         shallow=not definition.revision if shallow is None else shallow,

@@ -137,7 +137,7 @@ def _block(path: Path, block: dict[object, object], level: Level) -> Iterator[Fi
 
 
 def _is_common(kind: str, key: object) -> bool:
-    return key in _COMMON or key == _NAMES.get(kind)
+    return key in _COMMON or (kind in _NAMES and key == _NAMES[kind])
 
 
 def _method(kind: str, block: Mapping[object, object]) -> Method | str:

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from labq.actions import boot, command, deploy, model_errors, test
 from labq.actions.block_keys import BlockKeys
 from labq.actions.boot.u_boot import UBootParameters
+from labq.actions.definitions_parameters import DefinitionsParameters
 from labq.actions.deploy.tftp import TftpParameters
 from labq.actions.deploy.tmpfs import TmpfsParameters
 from labq.actions.parameters import LAVA_OVERLAY, AutoLogin, BootParameters
-from labq.actions.test.definitions import DefinitionsParameters
 from labq.domain.plan import Queue
 from labq.jobdef import test_definition
 
@@ -55,6 +55,13 @@ def test_a_run_takes_texts_of_numbers() -> None:
     item = {"repository": "x", "from": "git", "name": "a", "path": "b", "revision": 1234}
     definition = DefinitionsParameters.model_validate({"definitions": [item]}).definitions[0]
     assert definition.revision == "1234"
+
+
+def test_a_definition_s_parameters_have_two_names() -> None:
+    item = {"repository": "x", "from": "git", "name": "a", "path": "b", "parameters": {"A": 1}}
+    both = {**item, "params": {"A": 2, "B": None}}
+    definition = DefinitionsParameters.model_validate({"definitions": [both]}).definitions[0]
+    assert definition.values == {"A": "1", "B": "None"}
 
 
 def test_a_run_takes_one_role_as_text() -> None:

@@ -338,6 +338,12 @@ def test_namespaces_are_for_all_actions_or_none() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", [None, 5, "", True])
+def test_a_key_of_any_kind_is_an_unknown_one(key: object) -> None:
+    for act in ({"command": {"name": "x", key: 1}}, {"deploy": {"to": "overlay", key: 1}}):
+        assert both(actions=[act]) == "lax"
+
+
 def test_an_action_of_no_kind_is_told_of_once() -> None:
     kinds = "its first key must be one of: boot, command, deploy, test"
     odd: list[dict[str, object]] = [{}, {"dance": {}}, {"dance": {}, "boot": {}}]
@@ -619,6 +625,7 @@ def test_a_model_needs_its_program_console_and_container() -> None:
     [
         ({"revision": "1234", "shallow": False, "recursive": True, "expected": ["a"]}, "ok"),
         ({"branch": "main", "history": False, "params": {"a": 5, 5: None}}, "ok"),
+        ({"params": {}, "parameters": {}}, "ok"),
         ({"revision": 1234}, "no"),
         ({"compression": 5}, "lax"),
         ({"name": "two words"}, "no"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from labq.actions.deploy.usb import UsbParameters
+from labq.actions.disk_parameters import DiskParameters
 from labq.actions.method import Method
 from labq.domain.plan import Queue, StepKind
 
 METHOD = Method(
     name="sd",
     action="storage-deploy",
-    parameters=UsbParameters,
+    parameters=DiskParameters,
     kind=StepKind.DEPLOY,
     queue=Queue.DEPLOY,
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from labq.actions.definitions_parameters import DefinitionsParameters, check
 from labq.actions.method import Method
 from labq.actions.parameters import Docker
-from labq.actions.test.definitions import DefinitionsParameters, check
 from labq.actions.values import Flag, Text
 from labq.domain.plan import Queue, StepKind
 
