@@ -29,7 +29,7 @@ from labq.models.result import TestCase, TestSuite
 from labq.models.retention import ArchivedJob
 from labq.models.run import Run, RunLog, RunPlan
 from labq.models.user import Membership
-from labq.services import audience_counts, audiences, device_grants, job_labels, partitions
+from labq.services import audience_counts, audiences, device_grants, job_labels, partitions, tags
 from labq.services.device_grants import GroupRight
 from labq.services.transitions import By
 from labq.services.visibility import ANONYMOUS, Viewer
@@ -142,6 +142,7 @@ class HiddenLab:
             self._restrict(session, world)
             self.jobs = tuple(self._add(session, draft, now) for draft in world.jobs)
             audience_counts.recount(session)
+            tags.ensure(session, [TAG])
 
     def sees(self, viewer: int | None, draft: Draft) -> bool:
         """Say the rule as docs do: None is a stranger, the number after the users an admin."""
