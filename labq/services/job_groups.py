@@ -30,6 +30,7 @@ MOST_MESSAGES = 10_000
 MOST_DOOMED = 20
 MAIL = "orders to members of groups, to be sent after the commit"
 LOCKED = "groups that this transaction has locked"
+HOSTS = "hosts with runs of groups, as this transaction has found them"
 BEGUN = "begun"
 Store = Callable[[JobSpec, str], Job]
 
@@ -205,7 +206,7 @@ def note_begun(session: Session, group_id: int, at: datetime) -> None:
     if session.scalar(select(exists().where(Job.group_id == group_id, Job.state.in_(early)))):
         return
     group.begun_at = at
-    _say(session, group, GroupMessage(kind=BEGUN, name="", data={}))
+    _say(session, group, GroupMessage(kind=BEGUN, name="", data={}), None)
 
 
 def take(session: Session, known: OpenRun, event: MessageSent) -> None:
@@ -222,7 +223,7 @@ def take(session: Session, known: OpenRun, event: MessageSent) -> None:
     if group.messages >= MOST_MESSAGES:
         raise ConflictError(f"the group of job {job.id} has {MOST_MESSAGES} messages already")
     message = GroupMessage(kind=event.sort, name=event.name, sender=job.id, data=dict(event.data))
-    _say(session, group, message)
+    _say(session, group, message, job.sub_id)
 
 
 def find_mail(session: Session, group_id: int, after: int) -> GroupOrder:
@@ -250,14 +251,11 @@ def find_lengths(session: Session, runs: Collection[int]) -> Mapping[int, tuple[
     return {run: (group, length) for run, group, length in session.execute(query)}
 
 
-def _say(session: Session, group: JobGroup, message: GroupMessage) -> None:
+def _say(session: Session, group: JobGroup, message: GroupMessage, sub_id: int | None) -> None:
     """Number a message and keep it, with the order that brings it to the hosts of all members."""
     group.messages += 1
     message.group_id, message.number = group.id, group.messages
     session.add(message)
-    sub_id = None
-    if message.sender is not None:
-        sub_id = session.scalar(select(Job.sub_id).where(Job.id == message.sender))
     order = GroupOrder(group=group.id, messages=(_mail(message, group.id, sub_id),))
     session.info.setdefault(MAIL, []).extend((host, order) for host in _hosts(session, group.id))
 
@@ -273,13 +271,18 @@ def _mail(message: GroupMessage, group_id: int, sub_id: int | None) -> GroupMail
 
 
 def _hosts(session: Session, group_id: int) -> list[str]:
+    """Return the hosts with runs of a group, looked up once in a transaction."""
+    known: dict[int, list[str]] = session.info.setdefault(HOSTS, {})
+    if group_id in known:
+        return known[group_id]
     query = (
         select(Run.host)
         .join(Job, Job.id == Run.job_id)
         .where(Job.group_id == group_id, Run.state != RunState.ENDED)
         .distinct()
     )
-    return list(session.scalars(query))
+    known[group_id] = list(session.scalars(query))
+    return known[group_id]
 
 
 def lock_all(session: Session, groups: Collection[int]) -> None:
