@@ -159,6 +159,16 @@ def _is_at_work(stand: Stand) -> bool:
     return not stand.run.gate.is_closed and stand.run.past.began_at is not None
 
 
+def untold(floor: Floor) -> set[int]:
+    """Return the ended runs of which the server cannot hear yet: the end may not be on the disk."""
+    visible = floor.host.outbox.visible
+    return {
+        number
+        for number, stand in floor.stands.items()
+        if stand.run.gate.is_closed and stand.run.last_event > visible
+    }
+
+
 def bury(floor: Floor, stand: Stand) -> None:
     """Leave the tombstone of a run that ended, and give its device back."""
     run = stand.run

@@ -7,7 +7,7 @@ the `apply_*` methods of `RunGate`, live and when the journal is read after a re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from labq.bench.adaptive import Use
@@ -100,7 +100,8 @@ class RunGate:
             return HoldState.HELD
         if self.waiter:
             return HoldState.WAITING
-        return HoldState.HANDING if self.handing is not None else HoldState.IDLE
+        is_handing = self.handing is not None or self.is_closed
+        return HoldState.HANDING if is_handing else HoldState.IDLE
 
     @property
     def keeps_dying(self) -> bool:
@@ -227,9 +228,16 @@ class Gate:
         waiting = Counter(gate.plan.steps[gate.next].queue for gate in self.waiting())
         return {queue: Use(used[queue], waiting[queue]) for queue in Queue}
 
-    def reports(self, now: float) -> tuple[RunReport, ...]:
-        """Return where all runs stand."""
-        return tuple(_report(gate, now) for gate in self.runs.values() if not gate.is_closed)
+    def reports(self, now: float, untold: Collection[int] = ()) -> tuple[RunReport, ...]:
+        """Return where all runs stand; of ended ones those of which the end is `untold`.
+
+        A run that is missing is taken for lost, which one is not whose end is on its way to the disk.
+        """
+        return tuple(
+            _report(gate, now)
+            for gate in self.runs.values()
+            if not gate.is_closed or gate.run in untold
+        )
 
 
 def _report(gate: RunGate, now: float) -> RunReport:

@@ -50,6 +50,9 @@ class HostFolder:
         journal.close()
         sync_folder(draft)
         folder = self.runs / str(run)
+        if folder.exists():
+            # Of an order that could not be followed, for want of room, after this had been made.
+            shutil.rmtree(self.take_away(folder), ignore_errors=True)
         draft.rename(folder)
         sync_folder(self.runs)
         return folder
@@ -90,6 +93,7 @@ class HostFolder:
     def take_away(self, folder: Path) -> Path:
         """Take a run's folder out of sight, and return what is to be deleted."""
         away = folder.with_name(f".gone-{folder.name}")
+        shutil.rmtree(away, ignore_errors=True)
         folder.rename(away)
         return away
 

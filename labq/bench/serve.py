@@ -280,7 +280,7 @@ def _view(bench: Bench, intake: Intake, boot: str, number: int) -> Report:
         protocol=protocol.PROTOCOL,
         oldest_protocol=protocol.OLDEST,
         confirmed=bench.host.outbox.confirmed,
-        runs=bench.gate.reports(now),
+        runs=bench.gate.reports(now, endings.untold(bench)),
         slots=bench.host.limits.reports(bench.gate.uses()),
         waits=tuple(islice(waits(bench, now), MOST_WAITS)),
         config=bench.host.limits.config.revision,

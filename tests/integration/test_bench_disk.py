@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from labq.bench.run_folder import HostFolder
 from labq.benchlink.client import HoldLostError
 from labq.domain.deadline import Deadline
 from labq.domain.errors import ErrorType, LabqError
@@ -184,3 +185,13 @@ def test_a_bench_that_begins_on_a_full_disk_sets_no_run_aside(
         lab.start_bench()
         assert boot.end() == 1
         assert not (lab.folder / "unreadable").exists()
+
+
+def test_what_an_order_left_that_could_not_be_followed_is_made_anew(tmp_path: Path) -> None:
+    folder = HostFolder(tmp_path)
+    left = folder.make(7, "{}", 1, 0)
+    (left / "files" / "half").write_bytes(b"x")
+    made = folder.make(7, "{}", 2, 0)
+    assert made == left
+    assert list((made / "files").iterdir()) == []
+    assert [run for run, _ in folder.found()] == [7]

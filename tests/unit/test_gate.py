@@ -144,6 +144,18 @@ def test_handing_lasts_until_the_connection_closes():
     assert (report.state, report.idle_ms, report.next) == (HoldState.IDLE, 500, 1)
 
 
+def test_an_ended_run_is_shown_until_its_end_can_be_told_and_as_nobodys_to_send():
+    gate, run = Gate(), a_run()
+    gate.announce(run)
+    for step in range(4):
+        run.apply_begin("t", step, 7)
+        run.apply_end(step, run.following(step, is_failed=False))
+    assert run.is_closed
+    assert gate.reports(1.0) == ()
+    (shown,) = gate.reports(9.0, {run.run})
+    assert (shown.run, shown.state) == (run.run, HoldState.HANDING)
+
+
 class GateMachine(RuleBasedStateMachine):
     """Workers, orders and losses in any order."""
 
