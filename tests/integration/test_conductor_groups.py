@@ -92,7 +92,9 @@ def test_members_begin_together_and_are_told_when_all_have_begun(pair: Lab) -> N
 
 def test_a_group_waits_for_all_its_devices_and_holds_none_of_them(pair: Lab) -> None:
     with Session(pair.engine) as session, session.begin():
-        session.scalars(select(Device).order_by(Device.name)).first().state = DeviceState.RESERVED
+        session.scalars(
+            select(Device).where(Device.name == "board-1")
+        ).one().state = DeviceState.RESERVED
     first = pair.submit(group(PAIR, STEPS))
     single = pair.submit()
     with pair.conducting():
