@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,6 @@ import yaml
 from labq.domain.errors import JobError
 
 FORMAT = "Lava-Test Test Definition 1.0"
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +82,8 @@ def read_definition(
 def _parameters(document: Mapping[str, object], given: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for key in ("params", "parameters"):
-        values |= {str(name): _text(value) for name, value in _mapping(document.get(key)).items()}
-    values |= given
-    for name in values:
-        if not _NAME.match(name):
-            raise JobError(f"test parameter {name!r} is not a name that a shell can have")
-    return values
+        values |= {str(name): str(value) for name, value in _mapping(document.get(key)).items()}
+    return values | dict(given)
 
 
 def _repositories(value: object) -> Sequence[GitSource]:

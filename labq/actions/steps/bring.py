@@ -112,6 +112,7 @@ def _run_fact(one: Prepared) -> RunFacts:
         revision=definition.revision,
         commit=one.commit,
         expected=script.expected if definition.expected is None else definition.expected,
+        is_expected_by_job=definition.expected is not None,
         pattern=script.pattern,
         fixups=script.fixups,
     )

@@ -12,11 +12,12 @@ from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
 from labq.actions.steps.login import POKES
 from labq.actions.steps.shell_group import answer_call
 from labq.actions.steps.shell_run import RunFacts, ShellRun
-from labq.actions.steps.signals import GroupCall, SignalScanner, measurement
+from labq.actions.steps.signals import GroupCall, Repaired, SignalScanner, Token, measurement
 from labq.actions.steps.suite import Measured
 from labq.actions.steps.work import Work, expired
 from labq.domain.deadline import Deadline
 from labq.domain.errors import LabqError, TestError
+from labq.domain.verdicts import Level
 from labq.hw.expect import Alternative, Expect, Found, alternative, last_lines
 
 ACTION = "lava-test-shell"
@@ -100,16 +101,23 @@ class Shell:
                 raise self._expired("the tests did not end")
             ahead, panic = self._split_at_panic(text)
             for token in scanner.feed(ahead):
-                if isinstance(token, GroupCall):
-                    answer_call(self.work, self.expect, token, deadline)
-                else:
-                    run.take(token)
+                self._take(run, token, deadline)
             if panic is not None:
                 raise self._panic(panic, deadline)
             if run.running is not None and run.running.pattern:
                 self._parse_lines(run, run.running, text)
         # The prompt may have come in one piece with the runner's end.
         self.expect.give_back(self._tail.rpartition(_RUNNER_END)[2])
+
+    def _take(self, run: ShellRun, token: Token, deadline: Deadline) -> None:
+        if isinstance(token, Repaired):
+            text = f"a signal that the kernel's messages had torn is put together: {token.text!r}"
+            self.work.session.log(Level.WARNING, text)
+            token = token.token
+        if isinstance(token, GroupCall):
+            answer_call(self.work, self.expect, token, deadline)
+        else:
+            run.take(token)
 
     def _split_at_panic(self, text: bytes) -> tuple[bytes, Found | None]:
         """Return what of the text stands ahead of a panic, and the panic: results before it count."""

@@ -27,6 +27,7 @@ class Measured:
 
 
 NOTHING = Measured()
+_MISSING = "missing expected test cases are reported as failed"
 
 
 @dataclass(slots=True)
@@ -72,4 +73,4 @@ class Suite:
         for case in self.expected or ():
             if case not in self.seen:
                 self.session.log(Level.ERROR, f"case {case!r} of {self.name} was not reported")
-                self.report(case, Verdict.FAIL)
+                self.report(case, Verdict.FAIL, details={"extra": {"reason": _MISSING}})
