@@ -8,7 +8,6 @@ import pytest
 
 from labq.actions.boot import minimal, qemu, u_boot
 from labq.actions.steps.bootloader import WIPE
-from labq.actions.steps.loader_commands import substituted
 from labq.domain.errors import InfrastructureError, JobError
 from labq.domain.plan import ConsoleSpec, PowerSpec, Timeouts
 from labq.domain.verdicts import Verdict
@@ -214,23 +213,6 @@ def test_a_loader_that_loses_characters_whatever_is_done_is_the_labs_error() -> 
 def test_an_error_of_the_boot_loader_is_the_labs_error() -> None:
     with pytest.raises(InfrastructureError, match="boot loader failed: TFTP error"):
         boot_uboot(["tftp 1 kernel", "booti 1 2 3"], UBoot("tftp"))
-
-
-def test_lines_get_addresses_and_paths_and_lose_what_has_no_value() -> None:
-    block = {"method": "u-boot", "commands": "ramdisk"}
-    made = session(block, FakeConsole())
-    made.memory["images"] = {"kernel": "/usr", "ramdisk": "/etc"}
-    lines = [
-        "tftp {KERNEL_ADDR} {KERNEL}",
-        "tftp {DTB_ADDR} {DTB}",
-        "setenv serverip {SERVER_IP}; echo ${BOOT} {lower}",
-        "{BOOTX}",
-    ]
-    assert substituted(made, lines) == [
-        "tftp 0x4000 /usr",
-        "setenv serverip 10.0.2.2; echo ${BOOT} {lower}",
-        "booti 0x4000 0x6000:${initrd_size} ${fdt_addr}",
-    ]
 
 
 def test_qemu_gets_the_dictionarys_words_and_the_images_arguments() -> None:

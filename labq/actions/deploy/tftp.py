@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from labq.actions.method import Method
-from labq.actions.overlay.entries import Entry
-from labq.actions.overlay.uimage import add_header
+from labq.actions.overlay.entries import Entry, text
 from labq.actions.parameters import Artifact, DeployParameters, Kernel, Parameters
 from labq.actions.steps.bring import bring_overlay, with_overlay
 from labq.actions.steps.cache import place
-from labq.actions.steps.dictionary import lookup
 from labq.actions.steps.download import Download
 from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
+from labq.actions.steps.kernel_image import architecture_of, options_of, prepare_kernel, wrap
+from labq.actions.steps.loader_values import EXTRA_FILES, KERNEL_TYPE, NFS, PRESEED_LOCAL
 from labq.actions.steps.modules import modules_entries
+from labq.actions.steps.preseed import IN_RAMDISK, prepared
 from labq.actions.steps.tftp_folder import clean, tftp_folder
-from labq.actions.steps.work import Work
+from labq.actions.steps.work import Work, namespaced
 from labq.actions.values import Flag, Maybe, Text, refused, textual_keys
-from labq.domain.errors import ConfigurationError, Problem
+from labq.domain.errors import Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
 class TftpRamdisk(Artifact):
@@ -80,19 +84,36 @@ class TftpParameters(DeployParameters):
             "dtb": self.dtb,
             "tee": self.tee,
             "modules": self.modules,
+            "preseed": self.preseed,
         }
         found: dict[str, Artifact] = {label: one for label, one in named.items() if one}
         found |= {f"dtbo{number}": one for number, one in enumerate(self.dtbo)}
-        return found | self.extra_files
+        return found | {_extra(name): one for name, one in self.extra_files.items()}
+
+
+def _extra(name: str) -> str:
+    return f"{EXTRA_FILES}/{name}"
 
 
 def check(parameters: TftpParameters, _device: Mapping[str, object]) -> list[Problem]:
-    """Name the parts of LAVA's method that labq does not drive."""
-    return [
-        Problem(path=key, message="not supported by this labq")
-        for key in ("nfsrootfs", "persistent_nfs", "preseed")
-        if getattr(parameters, key) is not None
-    ]
+    """Name what labq does not drive, and names of files that lead elsewhere."""
+    return [*_odd_names(parameters), *_odd_roots(parameters)]
+
+
+def _odd_names(parameters: TftpParameters) -> Iterator[Problem]:
+    for name in parameters.extra_files:
+        if not _FILE_NAME.fullmatch(name):
+            yield Problem(path=EXTRA_FILES, message=f"{name!r} is no name of a file")
+
+
+def _odd_roots(parameters: TftpParameters) -> Iterator[Problem]:
+    if parameters.nfsrootfs is not None:
+        yield Problem(path="nfsrootfs", message="not supported by this labq")
+    root = parameters.persistent_nfs
+    if root is not None and not all(root.address.partition(":")[::2]):
+        yield Problem(path="persistent_nfs.address", message="must be host:path")
+    if root is not None and root.install_overlay:
+        yield Problem(path="persistent_nfs", message="only without install_overlay in this labq")
 
 
 def fetch(session: Session, parameters: TftpParameters) -> None:
@@ -112,39 +133,56 @@ def fetch(session: Session, parameters: TftpParameters) -> None:
 
 
 def run(session: Session, parameters: TftpParameters) -> None:
-    """Append overlay and modules to the ramdisk, and put the files below the TFTP folder."""
+    """Prepare ramdisk and kernel for the boot loader, and put all below the TFTP folder."""
     work = Work(session)
     with work.block("tftp-deploy", opens=False):
-        entries = bring_overlay(work, fetch=False)
+        overlay = bring_overlay(work, fetch=False)
         paths = images(session, FETCHED)
         if parameters.ramdisk is not None:
-            if not parameters.ramdisk.install_overlay:
-                entries = []
-            if parameters.modules is not None and parameters.ramdisk.install_modules:
-                entries = [*modules_entries(paths["modules"]), *entries]
+            entries = _entries(work, parameters, paths, overlay)
             paths["ramdisk"] = _ramdisk(work, parameters.ramdisk, paths["ramdisk"], entries)
+        if "preseed" in paths:
+            paths["preseed"] = prepared(paths["preseed"], parameters.os)
+        kind = parameters.kernel.type or ""
+        paths |= prepare_kernel(work, paths, kind)
         with work.action("prepare-tftp-overlay"):
-            served = _serve(session, paths)
-        remember_images(session, {label: str(path) for label, path in served.items()})
+            root, served = _serve(session, paths)
+        _remember(session, parameters, root, served)
 
 
-def _ramdisk(work: Work, ramdisk: TftpRamdisk, path: Path, entries: Sequence[Entry]) -> Path:
-    """Return the ramdisk to serve: a copy with the entries, and with U-Boot's header if need be."""
-    options = lookup(work.session.plan.dictionary, "actions", "deploy", "parameters")
-    wraps = lookup(options, "add_header") == "u-boot" if isinstance(options, Mapping) else False
-    if not entries and not (wraps and ramdisk.header is None):
+def _entries(
+    work: Work, parameters: TftpParameters, paths: Mapping[str, Path], overlay: list[Entry]
+) -> list[Entry]:
+    """Return what is added to the ramdisk: modules, answers for an installer, the overlay."""
+    ramdisk, found = parameters.ramdisk, list[Entry]()
+    if ramdisk is None:
+        return found
+    if "modules" in paths and ramdisk.install_modules:
+        with work.action("extract-modules"):
+            found += modules_entries(paths["modules"])
+    name = IN_RAMDISK.get(parameters.os)
+    if name and "preseed" in paths:
+        found.append(text(f"/{name}", paths["preseed"].read_text(errors="replace")))
+        work.session.remember(namespaced(work.session, PRESEED_LOCAL), name)
+    return found + (overlay if ramdisk.install_overlay else [])
+
+
+def _ramdisk(work: Work, ramdisk: TftpRamdisk, path: Path, entries: list[Entry]) -> Path:
+    """Return the ramdisk to serve: a copy with the entries, and with U-Boot's header if need be.
+
+    One that neither overlay nor modules may go into stays as it is.
+    """
+    wraps = options_of(work).get("add_header") == "u-boot"
+    stays = not ramdisk.install_overlay and not ramdisk.install_modules
+    if stays or not (entries or wraps or ramdisk.header):
         return path
     made = with_overlay(work, entries, path)
-    if wraps and isinstance(options, Mapping):
-        architecture = str(options.get("mkimage_arch") or "arm64")
-        try:
-            add_header(made, architecture)
-        except KeyError as error:
-            raise ConfigurationError(f"mkimage_arch {architecture!r} is unknown") from error
+    if wraps:
+        wrap(made, architecture_of(work))
     return made
 
 
-def _serve(session: Session, paths: Mapping[str, Path]) -> dict[str, Path]:
+def _serve(session: Session, paths: Mapping[str, Path]) -> tuple[Path, dict[str, Path]]:
     """Put the files below the device's TFTP folder as `<job>/tftp-deploy-<random>/<label>/<file>`.
 
     Boards share the server of their host: the random part keeps each to the files of its own run.
@@ -154,9 +192,23 @@ def _serve(session: Session, paths: Mapping[str, Path]) -> dict[str, Path]:
     root /= f"tftp-deploy-{secrets.token_hex(4)}"
     served = {}
     for label, path in paths.items():
-        served[label] = root / label / path.name
+        served[label] = root / ("kernel" if label == "fit" else label) / path.name
         place(path, served[label], writable=False)
-    return served
+    return root, served
+
+
+def _remember(
+    session: Session, parameters: TftpParameters, root: Path, served: Mapping[str, Path]
+) -> None:
+    """Remember for the boot what there is and where."""
+    named = {label: str(path) for label, path in served.items() if "/" not in label}
+    remember_images(session, named)
+    session.remember(namespaced(session, KERNEL_TYPE), parameters.kernel.type or "")
+    if parameters.extra_files:
+        session.remember(namespaced(session, EXTRA_FILES), str(root / EXTRA_FILES))
+    if parameters.persistent_nfs is not None:
+        address, _, path = parameters.persistent_nfs.address.partition(":")
+        session.remember(namespaced(session, NFS), {"address": address, "path": path})
 
 
 METHOD = Method(

@@ -19,8 +19,8 @@ from labq.hw.expect import Alternative, Expect, Found, alternative
 ECHO_SECONDS = 5.0
 """How long an echo is waited for before the line is taken for typed without it."""
 
-TORN_SECONDS = 1.0
-"""How long a part of an echo may stay without the rest."""
+TORN_SECONDS = 2.0
+"""How long a part of an echo may stay without more of it; iPXE on a BIOS echoes ten signs a second."""
 
 WIPE = b"\x15"
 """Control-U wipes out the line in U-Boot, barebox, GRUB, iPXE and the shell of UEFI."""
@@ -91,10 +91,9 @@ class Bootloader:
         if not typed.strip():
             return True
         wanted = [_echo(typed), *self._errors()]
-        patience = min(deadline, self.expect.after(ECHO_SECONDS))
-        found = self.expect.wait(wanted, patience, TORN_SECONDS)
+        found = self.expect.wait(wanted, deadline, TORN_SECONDS)
         if found is None and not self.expect.tail():
-            found = self.expect.wait(wanted, patience)
+            found = self.expect.wait(wanted, deadline, ECHO_SECONDS)
         if found is None and not self.expect.tail():
             self.work.debug(f"no echo of {typed.decode()!r}")
             return True

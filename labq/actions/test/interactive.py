@@ -16,6 +16,7 @@ from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
 from labq.actions.steps.shell_group import perform
 from labq.actions.steps.signals import GroupCall
 from labq.actions.steps.suite import Measured, Suite
+from labq.actions.steps.loader_values import extra_files
 from labq.actions.steps.work import Work, expired
 from labq.actions.values import Flag, Maybe, Name, NonEmpty, Text, integer, is_run, text
 from labq.domain.deadline import Deadline
@@ -115,6 +116,7 @@ class _Talk:
         self.values |= {
             "SERVER_IP": str(self.work.session.plan.dictionary.get("host_address") or ""),
             "JOB_ID": str(self.work.session.plan.job),
+            **extra_files(self.work.session),
         }
         for step in self.item.script:
             self._one(step)
