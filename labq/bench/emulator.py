@@ -37,7 +37,7 @@ def process_of(request: Start, known: dict[str, str]) -> Process:
     return Process(
         argv=tuple(placeholders.in_word(word, known) for word in request.argv),
         cwd=Path(request.cwd),
-        io="socketpair",
+        io="pty" if request.has_terminal else "socketpair",
         environment=plain_environment() | dict(request.environment),
     )
 

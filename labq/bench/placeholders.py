@@ -8,15 +8,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+REMEMBERED = "placeholders"
 _NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
 
 def values(folder: Path, tftp: Path, remembered: Mapping[str, object]) -> dict[str, str]:
-    """Return what stands for which name; images are what a step remembered as `images`."""
+    """Return what stands for which name: images as a step remembered them, and its `placeholders`."""
     images = remembered.get("images")
     found = {"FOLDER": str(folder / "files"), "PYTHON": sys.executable, "TFTP_DIR": str(tftp)}
     if isinstance(images, Mapping):
         found |= {str(label).upper(): str(path) for label, path in images.items()}
+    more = remembered.get(REMEMBERED)
+    if isinstance(more, Mapping):
+        found |= {str(name): str(value) for name, value in more.items()}
     return found
 
 

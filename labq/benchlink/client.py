@@ -104,7 +104,7 @@ class StepSession(Session):
 
     @override
     def console(self, channel: str | None = None) -> Console:
-        name = channel or _primary(self._plan)
+        name = channel or self._step.channel or _primary(self._plan)
         self._link.call(Open(channel=name))
         return self._reader(name)
 
@@ -121,6 +121,7 @@ class StepSession(Session):
                 cwd=str(emulator.cwd),
                 environment=emulator.environment,
                 socket=str(emulator.socket) if emulator.socket else None,
+                has_terminal=emulator.has_terminal,
             )
         )
         return self._reader(emulator.channel)

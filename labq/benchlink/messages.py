@@ -59,6 +59,7 @@ class Start:
     cwd: str
     environment: Mapping[str, str] = field(default_factory=dict)
     socket: str | None = None
+    has_terminal: bool = False
     op: Literal["start"] = "start"
 
 

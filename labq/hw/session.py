@@ -20,7 +20,8 @@ class Emulator:
     """A process that is the device: run by the host's supervisor, its terminal is the console.
 
     `channel` is the console's name; `socket` is the path of a unix socket the process connects
-    its console to (the bench listens there first), None for its standard input and output.
+    its console to (the bench listens there first), None for its standard input and output. Those
+    are a pseudo terminal with `has_terminal`, for programs that want one.
     """
 
     argv: tuple[str, ...]
@@ -28,6 +29,7 @@ class Emulator:
     cwd: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     socket: Path | None = None
+    has_terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Session(Protocol):
         """Return the line to the other members of the run's group."""
 
     def console(self, channel: str | None = None) -> Console:
-        """Open a channel (default: the primary one) if it is not open, and return it."""
+        """Open a channel (default: the step's, else the primary one) if it is not open, and return it."""
 
     def disconnect(self, channel: str) -> None:
         """Close a channel's connection."""

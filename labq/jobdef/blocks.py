@@ -13,7 +13,7 @@ from labq.actions.block_keys import BlockKeys
 from labq.actions.method import Method
 from labq.domain.errors import Problem
 from labq.jobdef import submission
-from labq.jobdef.device import METHOD_KEYS, DeviceSpec
+from labq.jobdef.device import BOOT_KEYS, METHOD_KEYS, DeviceSpec
 from labq.jobdef.fastboot_part import fastboot_part
 from labq.jobdef.source import describe_path
 from labq.jobdef.spec import ActionBlock, JobSpec
@@ -134,7 +134,8 @@ def _device_part(block: ActionBlock, name: str, device: DeviceSpec) -> Mapping[s
 
 def _method_part(device: DeviceSpec, kind: str, name: str) -> Mapping[str, object] | str:
     methods = device.deploy_methods if kind == "deploy" else device.boot_methods
-    keys = METHOD_KEYS.get(name, (name,)) if kind == "deploy" else (name,)
+    known_keys = METHOD_KEYS if kind == "deploy" else BOOT_KEYS
+    keys = known_keys.get(name, (name,))
     for key in keys:
         if key in methods:
             return fastboot_part(device) if key == "fastboot" else methods[key]

@@ -18,11 +18,15 @@ Dictionary = Mapping[str, object]
 DEFAULT_CHANNEL = "console"
 METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "download": ()}
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
+BOOT_KEYS: Mapping[str, tuple[str, ...]] = {"recovery": ()}
+"""The same for boot methods: the commands of `recovery` stand below the deploy methods."""
 
 _URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://|/dev/\S+$")
 _EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"]([^'"]+)['"]""")
 CONNECTING_STARTS = "connecting_starts"
 """A key of a dictionary: its connect command is the device itself, and starts with each connection."""
+_STARTED = frozenset({"qemu", "docker", "fvp"})
+"""Boot methods that start the device as a process, where it has no console of its own."""
 NEEDS_POWER = "console_needs_power"
 """A key of a dictionary, and a tag of a connection: the serial port is there only with power."""
 
@@ -260,7 +264,7 @@ def is_emulated(dictionary: Dictionary) -> bool:
     commands = _mapping(dictionary.get("commands"))
     connected = commands.get("connect") or commands.get("connections")
     boot = _mapping(_mapping(dictionary.get("actions")).get("boot"))
-    return not connected and "qemu" in _mapping(boot.get("methods"))
+    return not connected and not _STARTED.isdisjoint(_mapping(boot.get("methods")))
 
 
 def _power(dictionary: Dictionary) -> PowerSpec:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from labq.actions import collect
 from labq.domain.errors import JobError, Problem
 from labq.domain.plan import OverlaySpec, Plan, PlanStep, Queue, StepKind
-from labq.jobdef import overlays, plan_timeouts
+from labq.jobdef import model_consoles, overlays, plan_timeouts, work_consoles
 from labq.jobdef.blocks import Resolved, resolve
 from labq.jobdef.device import DeviceSpec
 from labq.jobdef.overlays import Tests
@@ -34,7 +34,7 @@ def build_plan(
         locks=tuple(sorted({device.name, *device.exclusive})),
         steps=_steps(_Builder(spec, device, overlays.place_tests(blocks), environment), blocks),
         dictionary={**device.dictionary, "host_address": address},
-        consoles=device.consoles,
+        consoles=work_consoles.consoles(model_consoles.consoles(device, blocks), blocks),
         power=device.power,
         job_deadline=spec.timeouts.job,
         priority=spec.priority,
@@ -79,8 +79,10 @@ class _Builder:
 
 def _steps(builder: _Builder, blocks: Sequence[Resolved]) -> tuple[PlanStep, ...]:
     steps: list[PlanStep] = []
-    for position, one in enumerate(blocks):
-        step = _step(builder, one, position)
+    for position, (one, channel) in enumerate(
+        zip(blocks, work_consoles.channels(blocks), strict=True)
+    ):
+        step = replace(_step(builder, one, position), channel=channel)
         if one.method.download is not None:
             steps.append(_download_of(step, len(steps)))
         index = len(steps)
@@ -136,6 +138,7 @@ def _overlay(builder: _Builder, one: Resolved, position: int) -> OverlaySpec | N
         namespace=one.block.namespace,
         stages=stages,
         environment=builder.environment,
+        os=str(one.block.parameters.get("os") or ""),
     )
 
 

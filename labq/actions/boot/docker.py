@@ -6,8 +6,11 @@ from pydantic import Field
 
 from labq.actions.method import Method
 from labq.actions.parameters import PromptBoot
+from labq.actions.steps.container_shell import start_shell
+from labq.actions.steps.work import Work
 from labq.actions.values import Text
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
 class DockerBootParameters(PromptBoot):
@@ -17,10 +20,24 @@ class DockerBootParameters(PromptBoot):
     downloads_namespace: Text = Field(default="", alias="downloads-namespace")
 
 
+def run(session: Session, parameters: DockerBootParameters) -> None:
+    """Start the container and wait for its prompt."""
+    work = Work(session)
+    with work.block(METHOD.action):
+        start_shell(
+            work,
+            "docker-run",
+            parameters.command,
+            parameters.prompts,
+            downloads=parameters.downloads_namespace,
+        )
+
+
 METHOD = Method(
     name="docker",
     action="boot-docker",
     parameters=DockerBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.BOOT,
+    run=run,
 )

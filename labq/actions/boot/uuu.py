@@ -8,8 +8,11 @@ from pydantic import BeforeValidator, ValidationInfo
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootBlock, Docker
+from labq.actions.steps.uuu import Uuu, commands_of
+from labq.actions.steps.work import Work
 from labq.actions.values import Flag, Maybe, is_run, refusals, refused
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 
 def _commands(value: object, info: ValidationInfo) -> object:
@@ -37,10 +40,24 @@ class UuuBootParameters(BootBlock):
     skip_uuu_if_bootloader_valid: Flag = False
 
 
+def run(session: Session, parameters: UuuBootParameters) -> None:
+    """Bring the board into its serial download mode and run the commands."""
+    work = Work(session)
+    with work.block(METHOD.action):
+        commands = commands_of(session, parameters.commands)
+        uuu = Uuu(work, parameters, parameters.docker)
+        if parameters.skip_uuu_if_bootloader_valid and uuu.has_valid_loader():
+            work.info("the board's boot loader is valid: uuu is skipped")
+            return
+        uuu.enter(commands)
+        uuu.run(commands)
+
+
 METHOD = Method(
     name="uuu",
     action="uuu-boot",
     parameters=UuuBootParameters,
     kind=StepKind.BOOT,
     queue=Queue.FASTBOOT,
+    run=run,
 )

@@ -132,11 +132,17 @@ def prepare(work: Work, container: Container, deadline: Deadline) -> None:
 
     A local image that is not there is fetched, too. What an earlier try left is removed.
     """
-    docker = ("docker", *container.global_options)
-    if not container.is_local or not _has_image(work, container, deadline):
-        pull(work, container.image, deadline, login=container.login, docker=docker)
+    fetch_image(work, container, deadline)
     remember(work.session, container)
-    _remove(work.session, [*docker], container.name, deadline)
+    docker = ["docker", *container.global_options]
+    _remove(work.session, docker, container.name, deadline)
+
+
+def fetch_image(work: Work, container: Container, deadline: Deadline) -> None:
+    """Bring the container's image to this host; a local one only when it is not there."""
+    if not container.is_local or not _has_image(work, container, deadline):
+        docker = ("docker", *container.global_options)
+        pull(work, container.image, deadline, login=container.login, docker=docker)
 
 
 def pull(
