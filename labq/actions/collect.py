@@ -8,7 +8,7 @@ from functools import partial
 from labq.actions.command import undo
 from labq.actions.method import Method
 from labq.actions.parameters import Parameters
-from labq.actions.steps import docker, gadget
+from labq.actions.steps import compose, docker, gadget
 from labq.actions.steps.power import power_off
 from labq.actions.steps.tftp_folder import clean
 from labq.actions.steps.work import Work
@@ -29,6 +29,7 @@ def run(session: Session, _parameters: Parameters) -> None:
         duties: list[Callable[[], None]] = [partial(power_off, work)]
         duties.append(partial(undo, session, deadline))
         duties += [partial(session.disconnect, spec.channel) for spec in session.plan.consoles]
+        duties.append(partial(compose.stop_all, session, deadline))
         duties.append(partial(docker.clean, session, deadline))
         duties.append(partial(gadget.clean, session, deadline))
         duties.append(partial(clean, session.plan.device))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from labq.actions.method import Method
 from labq.actions.parameters import Parameters
+from labq.actions.steps import compose
 from labq.actions.steps.dictionary import lookup, texts
 from labq.actions.steps.work import Work
 from labq.actions.values import Text
@@ -49,6 +50,8 @@ def _run_named(session: Session, name: str, deadline: Deadline) -> None:
             session.power.off()
         case "pre_power_command" | "pre_os_command" | "recovery_mode" | "recovery_exit":
             session.power.run(name)
+        case "stop_test_services":
+            compose.stop_all(session, deadline)
         case _:
             _do(session, name, deadline)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import cast
 
 from labq.benchlink.records import Kind, Record
 from labq.domain.masking import Masks
+from labq.domain.plan import Plan
 
 LONGEST_LINE = 100_000
 _LONGEST_OPEN = 4 * LONGEST_LINE + 4
@@ -31,12 +33,32 @@ _LINE_END = re.compile(rb"\r*\n\r*")
 _FORBIDDEN = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
 
 
-class LogLines:
-    """The converter of one run. `count` is the number of lines so far."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which channel a step works at, where it is not the primary one; the namespaces of channels."""
 
-    def __init__(self, primary: str, masks: Iterable[str]) -> None:
+    at_steps: Mapping[int, str] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Shown:
+        """Return what a plan says."""
+        return cls(
+            {step.index: step.channel for step in plan.steps if step.channel},
+            {spec.channel: spec.namespace for spec in plan.consoles if spec.namespace},
+        )
+
+
+class LogLines:
+    """The converter of one run. `count` is the number of lines so far.
+
+    The console that a step works at is the target, all others give feedback.
+    """
+
+    def __init__(self, primary: str, masks: Iterable[str], shown: Shown | None = None) -> None:
         self.count = 0
         self._primary = primary
+        self._shown = shown or Shown()
         self._open: dict[str, bytes] = {}
         self._masks = Masks(masks)
 
@@ -93,10 +115,10 @@ class LogLines:
         if len(block) > LONGEST_LINE:
             lines = [line if len(line) <= LONGEST_LINE else TOO_LONG for line in lines]
         self.count += len(lines)
-        if channel == self._primary:
+        if channel == self._shown.at_steps.get(record.step, self._primary):
             prefix, suffix = f'{_stamp(record)}"lvl": "target", "msg": ', "}\n"
         else:
-            name = encode_basestring(channel)
+            name = encode_basestring(self._shown.namespaces.get(channel, channel))
             prefix, suffix = f'{_stamp(record)}"lvl": "feedback", "msg": ', f', "ns": {name}}}\n'
         return (prefix + (suffix + prefix).join(map(encode_basestring, lines)) + suffix).encode()
 

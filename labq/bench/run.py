@@ -15,6 +15,7 @@ from typing import Any
 from labq.bench.emissions import Emissions
 from labq.bench.gate import RunGate
 from labq.bench.journal import CannotWriteError, Journal
+from labq.bench.log_lines import Shown
 from labq.bench.outbox import Outbox
 from labq.bench.run_log import RunLog
 from labq.benchlink.heard import Heard, dump, load
@@ -127,7 +128,8 @@ class BenchRun:
         self.folder = folder
         self.plan: Plan = load_plan((folder / "plan.json").read_bytes())
         self.journal = Journal(folder / "journal", watch.full)
-        self.log = RunLog(folder / "log", primary_channel(self.plan), self.plan.masks)
+        primary, masks = primary_channel(self.plan), self.plan.masks
+        self.log = RunLog(folder / "log", primary, masks, Shown.of(self.plan))
         self.past = Past()
         self.emissions = Emissions()
         self._watch = watch

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labq.bench.journal import Journal
-from labq.bench.log_lines import LogLines
+from labq.bench.log_lines import LogLines, Shown
 from labq.benchlink.records import Record, size_of
 
 MARK_BYTES = 4 * 1024 * 1024
@@ -21,10 +21,12 @@ log = logging.getLogger(__name__)
 class RunLog:
     """Appends to the log what the journal says. `size` is its length in bytes."""
 
-    def __init__(self, path: Path, primary: str, masks: Iterable[str]) -> None:
+    def __init__(
+        self, path: Path, primary: str, masks: Iterable[str], shown: Shown | None = None
+    ) -> None:
         self.path = path
         self._mark_path = path.with_suffix(".mark")
-        self.lines = LogLines(primary, masks)
+        self.lines = LogLines(primary, masks, shown)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = 0
         self._marked = 0

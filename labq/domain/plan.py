@@ -66,7 +66,8 @@ class ConsoleSpec:
 
     kind `pty`: `command` is run by `sh -c` in a pseudo terminal. kind `url`: a pyserial URL or
     `unix:///path`. kind `emulator`: the console of the process that a step starts. `needs_power`:
-    its serial port is there only while the board has power.
+    its serial port is there only while the board has power. `namespace` is what the log calls it
+    while other consoles are worked at (empty: the channel's name).
     """
 
     channel: str
@@ -75,6 +76,7 @@ class ConsoleSpec:
     command: str = ""
     url: str = ""
     needs_power: bool = False
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,8 @@ class PlanStep:
     repeat: int = 1
     stage: int | None = None
     overlay: OverlaySpec | None = None
+    channel: str = ""
+    """The console that the step works at; empty: the primary one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

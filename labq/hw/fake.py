@@ -195,8 +195,8 @@ class FakeSession:
         self.kept_consoles += 1
 
     def console(self, channel: str | None = None) -> FakeConsole:
-        """Return the named channel, or the first."""
-        name = channel or next(iter(self.consoles), "serial")
+        """Return the named channel, else the step's, else the first."""
+        name = channel or self.step.channel or next(iter(self.consoles), "serial")
         if name not in self.consoles:
             raise InfrastructureError(f"the device has no console {name!r}")
         return self.consoles[name]

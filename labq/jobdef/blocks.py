@@ -36,6 +36,7 @@ _BUILT_IN_COMMANDS = (
     "recovery_mode",
     "recovery_exit",
 )
+STOP_SERVICES = "stop_test_services"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,7 @@ def _command_part(block: ActionBlock, device: DeviceSpec) -> Mapping[str, object
     users = known.get("users")
     names = [*(users if isinstance(users, Mapping) else ())]
     names += [name for name in _BUILT_IN_COMMANDS if known.get(name)]
+    names.append(STOP_SERVICES)
     if block.parameters.get("name") in names:
         return known
     listed = ", ".join(names) or "none"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labq.actions.definitions_parameters import Definition, DefinitionsParameters
+from labq.actions.test.docker import DockerTestParameters
 from labq.domain.plan import OverlaySpec, TestDefinition, TestStage
 from labq.jobdef.blocks import Resolved
 from labq.jobdef.device import DeviceSpec
@@ -25,11 +26,27 @@ class Tests:
     overlays: dict[int, list[TestStage]] = field(default_factory=dict)
 
 
+BASH = "/bin/bash"
+SHELLS = {
+    "android": "/system/bin/sh",
+    "archlinux": BASH,
+    "centos": BASH,
+    "centos_installer": BASH,
+    "debian": BASH,
+    "debian_installer": BASH,
+    "fedora": BASH,
+    "slackware": BASH,
+}
+"""The shell of tests by the `os` of a deploy, where it is not the device's."""
+ANDROID_FOLDER = "/data/local/tmp/lava-%s"
+_ROOT_FOLDER = "/lava-%s"
+
+
 def place_tests(blocks: Sequence[Resolved]) -> Tests:
     """Return the stages of tests and which block brings them: the deploy before, in the namespace.
 
     Tests without a deploy before them are brought by the first boot of their namespace, or by the
-    first test.
+    first test. Tests in a container bring their own.
     """
     tests = Tests()
     bringers: dict[str, int] = {}
@@ -47,7 +64,8 @@ def place_tests(blocks: Sequence[Resolved]) -> Tests:
         if isinstance(one.parameters, DefinitionsParameters):
             found = _definitions(one.parameters, definitions[namespace])
             stage = TestStage(stage=stages[namespace], definitions=found)
-            tests.overlays.setdefault(bringers[namespace], []).append(stage)
+            is_own = isinstance(one.parameters, DockerTestParameters)
+            tests.overlays.setdefault(position if is_own else bringers[namespace], []).append(stage)
             stages[namespace] += 1
             definitions[namespace] += len(found)
     return tests
@@ -89,16 +107,19 @@ def overlay(
     namespace: str,
     stages: Sequence[TestStage],
     environment: Mapping[str, str],
+    os: str = "",
 ) -> OverlaySpec:
-    """Return what one block brings to the device."""
+    """Return what one block brings to the device; `os` is what a deploy says of its images."""
     posix = device.constants.get("posix")
     constants = posix if isinstance(posix, Mapping) else {}
-    results = spec.context.get("lava_test_results_dir") or constants.get("lava_test_results_dir")
+    known = str(constants.get("lava_test_results_dir") or _ROOT_FOLDER)
+    folder = ANDROID_FOLDER if os == "android" and known == _ROOT_FOLDER else known
+    shell = constants.get("lava_test_sh_cmd") or "/bin/sh"
     return OverlaySpec(
         namespace=namespace,
         stages=tuple(stages),
-        shell=str(constants.get("lava_test_sh_cmd") or "/bin/sh"),
-        results_dir=str(results or "/lava-%s"),
+        shell=SHELLS.get(os, str(shell)),
+        results_dir=str(spec.context.get("lava_test_results_dir") or folder),
         environment=environment,
         secrets=spec.secrets,
     )

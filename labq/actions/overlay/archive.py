@@ -49,10 +49,10 @@ def _add(tar: tarfile.TarFile, entry: Entry, moment: int) -> None:
             tar.addfile(info, content)
 
 
-def write_folder(entries: Iterable[Entry]) -> None:
-    """Write the entries into the host's own file system, for a device that shares it."""
+def write_folder(entries: Iterable[Entry], root: Path = Path("/")) -> None:
+    """Write the entries below `root` of the host, for a device or container that sees it."""
     for entry in entries:
-        path = Path("/", entry.path)
+        path = root / entry.path.lstrip("/")
         if entry.link:
             path.unlink(missing_ok=True)
             path.symlink_to(entry.link)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,37 @@ def bring_overlay(work: Work, *, fetch: bool) -> list[Entry]:
         fetch_definitions(work, spec)
     with work.action("lava-overlay", case=True):
         return _build(work, spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """An overlay in a folder of the host: `root` is where a container is to see it."""
+
+    folder: Path
+    root: str
+    shell: str
+    definitions: Mapping[int, Sequence[RunFacts]]
+
+
+def bring_to_folder(work: Work, spec: OverlaySpec, folder: Path) -> Brought:
+    """Fetch the definitions of an overlay and write it below `folder`; others stay remembered."""
+    fetch_definitions(work, spec)
+    with work.action("lava-create-overlay", case=True):
+        prepared = prepared_definitions(work, spec)
+        root = overlay_root(work.session, replace(spec, results_dir=_outside(spec.results_dir)))
+        shutil.rmtree(folder, ignore_errors=True)
+        entries = overlay_entries(_with_host(spec), root, prepared, _facts(work.session))
+        write_folder(entries, folder)
+    facts = {
+        stage.stage: [_run_fact(one) for one in prepared if one.stage == stage.stage]
+        for stage in spec.stages
+    }
+    return Brought(folder / root.lstrip("/"), root, spec.shell, facts)
+
+
+def _outside(results_dir: str) -> str:
+    """Return the folder of results without that of the run, which a container does not see."""
+    return results_dir.replace(FOLDER_PLACE, "")
 
 
 def with_overlay(work: Work, entries: Sequence[Entry], ramdisk: Path) -> Path:

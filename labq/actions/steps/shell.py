@@ -41,6 +41,8 @@ class Shell:
     shell: str
     stage: int
     definitions: Sequence[RunFacts]
+    action: str = ACTION
+    fatal: Sequence[Alternative] = FATAL_PATTERNS
     _tail: bytes = field(default=b"", init=False)
     _line: bytes = field(default=b"", init=False)
 
@@ -48,7 +50,7 @@ class Shell:
         """Run all definitions of the stage; raises TestError, or what else ends the job."""
         run = ShellRun(self.work, self.definitions)
         try:
-            with self.work.action(ACTION, case=True) as deadline:
+            with self.work.action(self.action, case=True) as deadline:
                 self._start(deadline)
                 self._follow(run, deadline)
         finally:
@@ -88,7 +90,7 @@ class Shell:
     def _wait(
         self, wanted: Sequence[Alternative], deadline: Deadline, silence: float
     ) -> Found | None:
-        found = self.expect.wait([*wanted, *FATAL_PATTERNS], deadline, silence)
+        found = self.expect.wait([*wanted, *self.fatal], deadline, silence)
         if found is not None and found.name.startswith(FATAL):
             raise self._panic(found, deadline)
         return found
@@ -123,10 +125,10 @@ class Shell:
         """Return what of the text stands ahead of a panic, and the panic: results before it count."""
         seen = self._tail + text
         known, self._tail = len(self._tail), seen[-_OVERLAP:]
-        if not any(one.needle in seen for one in FATAL_PATTERNS):
+        if not any(one.needle in seen for one in self.fatal):
             return text, None
         self.expect.give_back(seen)
-        found = self.expect.wait(FATAL_PATTERNS, self.expect.after(0.0))
+        found = self.expect.wait(self.fatal, self.expect.after(0.0))
         if found is None:
             self.expect.forget()
             return text, None
@@ -160,7 +162,7 @@ class Shell:
         self.expect.send(text.encode() + b"\n", delay)
 
     def _quiet(self) -> float:
-        return self.work.session.step.timeouts.silence(ACTION)
+        return self.work.session.step.timeouts.silence(self.action)
 
     def _silence(self) -> float:
         """Return the silence that ends a test: only what the job asks for, tests may be quiet.
@@ -168,14 +170,15 @@ class Shell:
         The dictionary's value for this action bounds the wait for prompts.
         """
         names = lookup(self.work.session.plan.dictionary, "timeouts", "connections")
-        if isinstance(names, Mapping) and ACTION in names:
+        if isinstance(names, Mapping) and self.action in names:
             return math.inf
-        return self.work.session.step.timeouts.connections.get(ACTION, math.inf)
+        return self.work.session.step.timeouts.connections.get(self.action, math.inf)
 
     def _expired(self, what: str) -> LabqError:
         last = self.expect.tail() or last_lines(self._tail) or "nothing"
         timeouts = self.work.session.step.timeouts
-        return expired(ACTION, timeouts.of(ACTION), f"{what}; last on the console: {last}")
+        facts = f"{what}; last on the console: {last}"
+        return expired(self.action, timeouts.of(self.action), facts)
 
 
 def _report_match(run: ShellRun, facts: RunFacts, match: re.Match[bytes]) -> None:

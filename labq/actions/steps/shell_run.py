@@ -197,7 +197,12 @@ class ShellRun:
         self.work.session.log(Level.EVENT, " ".join(words))
 
     def _test_feedback(self, words: tuple[str, ...], _line: int) -> None:
-        self.work.info(f"the console of {words[0]!r} is read all the time")
+        """Say where to look: what other consoles say is in the log from when it comes."""
+        known = {spec.namespace for spec in self.work.session.plan.consoles}
+        if words[0] not in known:
+            self._error(f"there is no console of namespace {words[0]!r} to read")
+            return
+        self.work.session.log(Level.DEBUG, f"the console of {words[0]!r} is read all the time")
 
     def _error(self, message: str) -> None:
         self.work.session.log(Level.ERROR, message)

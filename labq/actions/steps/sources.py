@@ -47,15 +47,17 @@ def fetch_definitions(work: Work, spec: OverlaySpec) -> None:
                 commit = _fetch(work, definition, folder, deadline)
                 _fetch_repositories(work, definition, folder, deadline)
             fetched[definition.index] = Fetched(folder=str(folder), commit=commit)
-    values = _FETCHED.dump_python(fetched, mode="json")
-    work.session.remember(namespaced(work.session, "definitions"), values)
+    key = namespaced(work.session, "definitions")
+    # Others of the namespace may still be needed: a lost run goes back to where they were brought.
+    known = _FETCHED.validate_python(work.session.recall(key) or {})
+    work.session.remember(key, _FETCHED.dump_python({**known, **fetched}, mode="json"))
 
 
 def prepared_definitions(work: Work, spec: OverlaySpec) -> list[Prepared]:
     """Return the definitions that `fetch_definitions` brought, parsed."""
     remembered = work.session.recall(namespaced(work.session, "definitions"))
     fetched = _FETCHED.validate_python(remembered or {})
-    os = str(work.session.step.parameters.get("os") or "")
+    os = str(work.session.step.parameters.get("os") or "").removesuffix("_installer")
     job, level = work.session.plan.job, work.session.step.action
     found = []
     for stage in spec.stages:

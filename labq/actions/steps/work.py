@@ -32,7 +32,14 @@ LAB_SIDE = frozenset(
 )
 """Inner actions whose expiry the lab must mend, not the submitter."""
 
-TEST_SIDE = frozenset({"lava-test-interactive", "lava-test-monitor", "lava-test-shell"})
+TEST_SIDE = frozenset(
+    {
+        "lava-docker-test-shell",
+        "lava-test-interactive",
+        "lava-test-monitor",
+        "lava-test-shell",
+    }
+)
 
 
 def clock_text(seconds: float) -> str:
@@ -55,9 +62,9 @@ def expired(action: str, seconds: float, facts: str = "") -> LabqError:
     return TestTimeoutError(message) if action in TEST_SIDE else JobError(message)
 
 
-def namespaced(session: Session, key: str) -> str:
-    """Return the key under which values of this step's namespace are remembered."""
-    namespace = session.step.namespace
+def namespaced(session: Session, key: str, namespace: str = "") -> str:
+    """Return the key under which values of a namespace (empty: this step's) are remembered."""
+    namespace = namespace or session.step.namespace
     return key if namespace in {"", "common"} else f"{namespace}/{key}"
 
 

@@ -27,12 +27,18 @@ def run(session: Session, _parameters: DefinitionsParameters) -> None:
         Shell(
             work,
             expect,
-            prompts=texts(session.recall(namespaced(session, "prompts"))),
+            prompts=_prompts(session),
             root=root,
             shell=str(session.recall(namespaced(session, "overlay_shell")) or "/bin/sh"),
             stage=stage,
             definitions=definitions,
         ).run()
+
+
+def _prompts(session: Session) -> list[str]:
+    """Return the prompts of the connection: another namespace may have opened it."""
+    known = session.recall(namespaced(session, "prompts", session.step.connection_namespace))
+    return texts(known or session.recall(namespaced(session, "prompts")))
 
 
 METHOD = Method(

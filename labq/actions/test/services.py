@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from labq.actions.method import Method
-from labq.actions.parameters import Parameters
+from labq.actions.parameters import Artifact, Parameters
+from labq.actions.steps import compose, tool
+from labq.actions.steps.dictionary import lookup
+from labq.actions.steps.download import Download, download
+from labq.actions.steps.git import Clone, clone
+from labq.actions.steps.unpack import unpack_tar
+from labq.actions.steps.work import Work
 from labq.actions.values import Flag, Level, Name, Text, TextTable, is_run, refusals
+from labq.config import load
+from labq.domain.deadline import Deadline
+from labq.domain.errors import InfrastructureError, JobError, Problem
 from labq.domain.plan import Queue, StepKind
+from labq.hw.session import Session
 
 _COMMON = ("name", "from", "repository", "path", "service")
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -57,10 +69,71 @@ class ServicesParameters(Parameters):
     services: list[Service]
 
 
+def check(parameters: ServicesParameters, _device: Mapping[str, object]) -> list[Problem]:
+    """Refuse doubled names."""
+    names = [service.name for service in parameters.services]
+    return [
+        Problem(path=f"services[{index}].name", message=f"the name {name!r} is used twice")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
+
+
+def run(session: Session, parameters: ServicesParameters) -> None:
+    """Start the services one after the other; the end of the run stops them."""
+    if lookup(session.plan.dictionary, "parameters", "allow_test_services") is not True:
+        raise JobError(
+            f"device {session.plan.device} does not allow test services on its host: its dictionary "
+            "has no 'allow_test_services: true' below 'parameters'"
+        )
+    work = Work(session)
+    with work.block("lava-test-services"):
+        for service in parameters.services:
+            with work.action("lava-test-service", case=True) as deadline:
+                _start(work, service, deadline)
+
+
+def _start(work: Work, service: Service, deadline: Deadline) -> None:
+    folder = work.session.folder / "services" / service.name
+    _fetch(work, service, folder, deadline)
+    file = (folder / service.path).resolve()
+    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+        raise JobError(f"{service.path!r} is no file of {service.repository}")
+    compose.write_environment(work, folder)
+    project = f"lava-{work.session.plan.job}-{work.session.step.action}-test-service-{service.name}"
+    words = compose.program(work, deadline)
+    words += ["--project-name", re.sub(r"[^-_a-z0-9]", "-", project.lower()), "--file", str(file)]
+    compose.remember(work.session, [*words, "down"])
+    work.info(f"Starting test service {service.name} ...")
+    only = [service.service] if service.service else []
+    started = [*words, "up", "--detach", *only]
+    tool.must(work, started, deadline, cwd=folder, error=InfrastructureError)
+
+
+def _fetch(work: Work, service: Service, folder: Path, deadline: Deadline) -> None:
+    if service.source == "git":
+        work.info(f"Fetching {service.repository} ...")
+        wanted = Clone(
+            url=service.repository,
+            folder=folder,
+            branch=service.branch,
+            revision=service.revision,
+            recursive=service.recursive,
+            history=service.history,
+        )
+        clone(work.session, wanted, deadline)
+        return
+    artifact = Artifact(url=service.repository, headers=service.headers)
+    packed = download(work, Download(artifact=artifact, folder=folder.with_name("packed")))
+    unpack_tar(packed, folder, limit=load().cache_bytes)
+
+
 METHOD = Method(
     name="services",
     action="lava-test-service-retry",
     parameters=ServicesParameters,
     kind=StepKind.TEST,
     queue=Queue.TEST,
+    run=run,
+    check=check,
 )
