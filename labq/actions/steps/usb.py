@@ -18,7 +18,7 @@ DEV = Path("/dev")
 UNSET_BOARDS = ("", "0000000000", "00000000", "Undefined")
 UNSET_IDS = ("", "0000")
 _LOOK_SECONDS = 0.2
-_GONE_SECONDS = 5.0
+GONE_SECONDS = 5.0
 """How long a disk that takes an image may go on showing the old content."""
 _SERIAL_DRIVER = "cdc_acm"
 
@@ -90,7 +90,7 @@ def wait_for_path(work: Work, action: str, path: Path) -> None:
 
 def wait_for_anew(work: Work, action: str, path: Path) -> None:
     """Wait until a device node has gone and come back, or stays for some seconds."""
-    gone = Deadline.after(_GONE_SECONDS)
+    gone = Deadline.after(GONE_SECONDS)
     while path.exists() and not gone.is_over():
         threading.Event().wait(min(_LOOK_SECONDS, gone.remaining()))
     wait_for_path(work, action, path)
