@@ -339,13 +339,13 @@ _DAYS_COUNTED = select(
 ).group_by(*_DAY_KEY)
 
 
-def _shown(*key: ColumnElement[Any]) -> CompoundSelect[Any]:
+def _shown(key: ColumnElement[Any]) -> CompoundSelect[Any]:
     """Return how many jobs there are by audience and more; an outcome is empty for none."""
     outcome = func.coalesce(cast(Job.outcome, Text), "").label("outcome")
     counted = (func.count().label("jobs"),)
-    each = select(Job.audience_id, *key, outcome, *counted).group_by(Job.audience_id, *key, outcome)
+    each = select(Job.audience_id, key, outcome, *counted).group_by(Job.audience_id, key, outcome)
     every = literal(EVERY_AUDIENCE, Integer).label("audience_id")
-    return union_all(each, select(every, *key, outcome, *counted).group_by(*key, outcome))
+    return union_all(each, select(every, key, outcome, *counted).group_by(key, outcome))
 
 
 _BLOCK = (Job.id // literal(BLOCK, BigInteger)).label("block")
@@ -353,6 +353,6 @@ _COUNTED: tuple[tuple[Table, Select[Any]], ...] = (
     (table_of(QueueLength), select(_QUEUES_COUNTED.subquery())),
     (table_of(JobCount), select(_FINISHED_COUNTED.subquery())),
     (table_of(DayCount), select(_DAYS_COUNTED.subquery())),
-    (table_of(AudienceCount), select(_shown(Job.device_type).subquery())),
+    (table_of(AudienceCount), select(_shown(Job.device_type.expression).subquery())),
     (table_of(BlockCount), select(_shown(_BLOCK).subquery())),
 )

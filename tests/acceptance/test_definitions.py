@@ -71,11 +71,14 @@ def test_definitions_count_over_several_blocks(client: Client) -> None:
     assert {"0_first", "1_second"} <= set(verdicts(client, job, "lava"))
 
 
-def test_parameters_of_the_job_win_over_defaults(client: Client) -> None:
-    steps = ('lava-test-case "$ONE-$TWO" --result pass',)
+def test_parameters_of_the_job_win_over_defaults(client: Client, lab: Lab) -> None:
+    text = lava_test('lava-test-case "$ONE-$TWO" --result pass', params={"ONE": "1", "TWO": "2"})
+    url = lab.forge.add("parameters.git", {"test.yaml": yaml.safe_dump(text)})
     item = {
-        **inline(*steps),
-        "repository": lava_test(*steps, name="smoke", params={"ONE": "1", "TWO": "2"}),
+        "from": "git",
+        "repository": url,
+        "path": "test.yaml",
+        "name": "smoke",
         "parameters": {"TWO": "II"},
     }
     job = complete(client, run(client, {"test": {"definitions": [item]}}))

@@ -46,7 +46,7 @@ NO_PROMPT = Failure(type=ErrorType.INFRASTRUCTURE, message="no prompt")
 
 def _host(lab: Lab) -> host_view.HostRow:
     with Session(lab.engine) as session:
-        return host_view.find(session, HOST)
+        return host_view.find(session, lab.user, HOST)
 
 
 def _configure(lab: Lab, **wanted: object) -> None:

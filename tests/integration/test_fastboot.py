@@ -227,7 +227,7 @@ def test_slots_reboots_and_commands_do_what_the_job_says(runs: Runs) -> None:
     }
     device = board(runs, "--slots", flash_cmds_order=["boot_b"])
     check = typed("sha256sum booted | cut -c 1-64", digest_of("b.img", MIB))
-    ended = runs.run([deploy(**images), boot(commands="--set-active=b"), check], **device)
+    ended = runs.run([deploy(**images), boot(commands=["--set-active=b"]), check], **device)
     assert ended.failure == ""
     log = said(ended)
     assert ended.verdicts["0_talk/typed"] == "pass"

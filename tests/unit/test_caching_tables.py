@@ -11,6 +11,7 @@ from labq.services.database import Role
 from labq.web.api import ENDPOINTS
 from labq.web.cached import CACHED, UNCHANGING, Sharers, life_of
 from labq.web.endpoint import Level
+from labq.web.lava.rest import ROUTES
 from labq.web.lava.rpc import METHODS
 from labq.web.limits import LIMITED
 from labq.web.pages import PAGES
@@ -51,7 +52,8 @@ def test_what_carries_a_tag_is_read_below_a_job() -> None:
 
 def test_every_list_is_limited_and_nothing_that_is_not_there() -> None:
     methods = {f"rpc.{method.name}" for method in METHODS}
-    names = BY_NAME.keys() | {page.name for page in PAGES} | methods
+    routes = {route.name for route in ROUTES}
+    names = BY_NAME.keys() | {page.name for page in PAGES} | methods | routes
     assert names >= LIMITED
     lists = {
         endpoint.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -73,6 +74,7 @@ def restore(
         _load(url, found, options, watcher)
         watcher.phase("bringing the schema up to date")
         _upgrade(url, "head", watcher)
+        _hide_secrets(lead)
         if options.scrubs:
             scrub.scrub(url, watcher, now)
         with lead.cursor() as cursor:
@@ -201,7 +203,7 @@ def _hide_secrets(link: Connection) -> None:
     """Keep from the role of reports what `labq db roles` keeps from it: the tables are new ones."""
     if _ask(link, "SELECT 1 FROM pg_roles WHERE rolname = %s", database_roles.REPORT):
         with link.cursor() as cursor:
-            for table in database_roles.SECRETS:
+            for table in filter(partial(_has, link), database_roles.SECRETS):
                 cursor.execute(f"REVOKE ALL ON {table} FROM {database_roles.REPORT}")
 
 
