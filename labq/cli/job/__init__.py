@@ -20,6 +20,7 @@ COMMANDS = (
     Entry("pin", "labq.cli.job.pin", "Keep a job for ever."),
     Entry("unpin", "labq.cli.job.unpin", "Let retention have a job again."),
     Entry("resubmit", "labq.cli.job.resubmit", "Submit a job's definition again."),
+    Entry("reference", "labq.cli.job.reference", "Write the reference of all actions."),
 )
 
 
