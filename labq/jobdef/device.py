@@ -18,8 +18,9 @@ Dictionary = Mapping[str, object]
 DEFAULT_CHANNEL = "console"
 METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "download": ()}
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
-BOOT_KEYS: Mapping[str, tuple[str, ...]] = {"recovery": ()}
-"""The same for boot methods: the commands of `recovery` stand below the deploy methods."""
+BOOT_KEYS: Mapping[str, tuple[str, ...]] = {"kexec": (), "recovery": ()}
+"""The same for boot methods: the commands of `recovery` stand below the deploy methods, `kexec` needs
+a running system only."""
 
 _URL = re.compile(r"(serial|rfc2217|socket|unix|loop|hwgrep|alt|spy)://|/dev/\S+$")
 _EXTENDS = re.compile(r"""\{%-?\s*extends\s+['"]([^'"]+)['"]""")

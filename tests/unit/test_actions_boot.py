@@ -168,16 +168,18 @@ class UBoot:
         """Answer what is typed."""
         if sent == b" \n":
             return [Say(b"\r\n=> \r\n=> ")]
-        if sent == WIPE:
+        if sent.startswith(WIPE):
             self.line = b""
             return []
         if sent != b"\n":
-            self.line = sent if not self.loses else sent.replace(b"i", b"")
-            self.loses = max(0, self.loses - 1)
-            return [Say(self.line)]
-        if self.broken and self.broken in self.line:
+            arrived = sent.replace(b"i", b"") if self.loses else sent
+            self.loses -= arrived != sent
+            self.line += arrived
+            return [Say(arrived)] if arrived else []
+        self.line, line = b"", self.line
+        if self.broken and self.broken in line:
             return [Say(b"\r\nTFTP error: 'File not found' (1)\r\n=> ")]
-        if self.line.startswith(b"booti"):
+        if line.startswith(b"booti"):
             return [Say(b"\r\nStarting kernel ...\r\n\r\n" + KERNEL + b"root@board")]
         return [Say(b"\r\n"), Say(b"=> ", 2.0)]
 
@@ -199,10 +201,18 @@ def test_u_boot_is_stopped_and_gets_one_line_after_each_prompt() -> None:
 
 
 def test_a_line_that_is_torn_on_its_way_is_wiped_and_typed_again_slower() -> None:
-    _, console = boot_uboot(["setenv i 1", "booti 1"], UBoot(loses=2))
+    _, console = boot_uboot(["setenv i 1", "booti 1"], UBoot(loses=1))
     line, last = b"setenv i 1", b"booti 1"
-    assert console.sent == [b" \n", line, WIPE, line, WIPE, line, b"\n", last, b"\n"]
-    assert console.delays == [0.0, 0.0, 0.0, 0.02, 0.0, 0.05, 0.0, 0.0, 0.0]
+    assert console.sent == [b" \n", line, WIPE, line, b"\n", last, b"\n"]
+    assert console.delays == [0.0, 0.0, 0.0, 0.02, 0.0, 0.0, 0.0]
+
+
+def test_a_loader_that_goes_on_losing_gets_lines_sign_by_sign_each_until_it_is_seen() -> None:
+    _, console = boot_uboot(["set i", "booti 1"], UBoot(loses=3))
+    whole = [b" \n", b"set i", WIPE, b"set i", WIPE, WIPE * 3]
+    signs = [b"s", b"e", b"t", b" ", b"i", b"i", b"\n"]
+    last = [WIPE * 3, b"b", b"o", b"o", b"t", b"i", b" ", b"1", b"\n"]
+    assert console.sent == [*whole, *signs, *last]
 
 
 def test_a_loader_that_loses_characters_whatever_is_done_is_the_labs_error() -> None:

@@ -37,12 +37,12 @@ def _session(
     method: str = "u-boot",
     header: str = "raw",
     device: Mapping[str, object] | None = None,
-    **parameters: object,
+    parameters: Mapping[str, object] | None = None,
 ) -> FakeSession:
     made = step(method, {"method": method, "commands": "x"}, device=device or {}, index=1)
     dictionary = {
         "host_address": "10.0.2.2",
-        "parameters": {"booti": BOARD, **parameters},
+        "parameters": {"booti": BOARD, **(parameters or {})},
         "actions": {"deploy": {"parameters": {"add_header": header}}},
     }
     session = FakeSession(plan([made], dictionary), made)
@@ -92,9 +92,9 @@ def test_the_command_that_starts_the_kernel_names_what_there_is(
 def test_a_board_with_a_device_tree_of_its_own_boots_by_it_unless_the_job_has_one(
     tmp_path: Path,
 ) -> None:
-    bare = _session(tmp_path, board_dtb="${fdt_addr}")
+    bare = _session(tmp_path, parameters={"board_dtb": "${fdt_addr}"})
     assert substituted(bare, ["{BOOTX}"]) == ["booti 0x4000 - ${fdt_addr}"]
-    given = _session(tmp_path / "b", ("kernel", "dtb"), board_dtb="${fdt_addr}")
+    given = _session(tmp_path / "b", ("kernel", "dtb"), parameters={"board_dtb": "${fdt_addr}"})
     assert substituted(given, ["{BOOTX}"]) == ["booti 0x4000 - 0x5000"]
 
 
@@ -110,7 +110,7 @@ def test_a_board_with_a_device_tree_of_its_own_boots_by_it_unless_the_job_has_on
 def test_the_type_of_the_kernel_picks_the_command_that_the_board_has(
     tmp_path: Path, kind: str, tables: Mapping[str, object], command: str
 ) -> None:
-    session = _session(tmp_path, **tables)
+    session = _session(tmp_path, parameters=tables)
     session.memory["kernel_type"] = kind
     assert substituted(session, ["{BOOTX}"]) == [command]
 
@@ -120,7 +120,9 @@ def test_overlays_of_the_device_tree_are_applied_one_by_one_where_the_set_says(
 ) -> None:
     apply = {"parameters": {"apply_dtbo_commands": ["tftp {DTBO_ADDR} {DTBO}", "fdt apply"]}}
     lines = ["fdt resize {DTB_BASE_ADDR} {DTB_BASE_RESIZE}", "{APPLY_DTBO_COMMANDS}", "boot"]
-    session = _session(tmp_path, ("kernel", "dtbo0", "dtbo1"), device=apply, dtb_base_resize=4096)
+    session = _session(
+        tmp_path, ("kernel", "dtbo0", "dtbo1"), device=apply, parameters={"dtb_base_resize": 4096}
+    )
     assert substituted(session, lines) == [
         "fdt resize 0x5000 4096",
         "tftp 0x8000 7/tftp-deploy-x/dtbo0/file",

@@ -1,7 +1,8 @@
 """Talks to a boot loader: stops it, then sends lines one by one, each after the prompt.
 
-Some loaders lose what is typed faster than they read (GRUB): a line is only ended by a line feed once
-its echo shows that all of it arrived, else it is wiped out and typed again, slower.
+Some loaders lose what is typed: faster than they read, or at any speed (GRUB, with whom the firmware
+reads the same port). A line is only ended by a line feed once its echo shows that all of it arrived,
+else it is wiped out and typed again: slower, then sign by sign, each until it is seen.
 """
 
 from __future__ import annotations
@@ -25,8 +26,16 @@ TORN_SECONDS = 2.0
 WIPE = b"\x15"
 """Control-U wipes out the line in U-Boot, barebox, GRUB, iPXE and the shell of UEFI."""
 
-DELAYS = (0.0, 0.02, 0.05, 0.1, 0.2)
-"""Seconds between characters, at least, at each time that a line is typed."""
+DELAYS = (0.0, 0.02)
+"""Seconds between characters, at least, at each time that a line is typed as a whole."""
+
+SIGN_SECONDS = 2.0
+SIGN_TRIES = 8
+WIPES = 3
+"""How often a lossy loader is told to wipe out a line."""
+
+INTERRUPT_SECONDS = 5.0
+"""How long a loader may be silent when it was stopped, before it is stopped again."""
 
 _GAP = rb"[\s\x00]*"
 
@@ -43,6 +52,13 @@ class Bootloader:
     needs_interrupt: bool
     final_message: str
     errors: Sequence[str]
+    line_end: bytes = b"\n"
+    is_lossy: bool = False
+
+    def start(self, name: str, message: str) -> None:
+        """Wait for what the loader says first."""
+        with self.work.action(name) as deadline:
+            self._await([alternative("start", message)], name, deadline)
 
     def interrupt(self) -> None:
         """Stop the automatic boot and reach the prompt."""
@@ -51,20 +67,37 @@ class Bootloader:
             if self.needs_interrupt:
                 wanted = [alternative("interrupt", self.interrupt_prompt)]
                 self._await(wanted, name, deadline)
-                self.expect.send(self.interrupt_text.encode(), self._delay())
-            self._await([self._prompt()], name, deadline)
+                self._stop(deadline)
+            else:
+                self._await([self._prompt()], name, deadline)
 
-    def send(self, lines: Sequence[str]) -> None:
+    def _stop(self, deadline: Deadline) -> None:
+        """Type what stops the loader until it shows its prompt: a keystroke may get lost."""
+        name = "bootloader-interrupt"
+        for number in range(SIGN_TRIES):
+            self.expect.send(self.interrupt_text.encode(), self._delay())
+            found = self.expect.wait([self._prompt(), *self._errors()], deadline, INTERRUPT_SECONDS)
+            if found is not None:
+                self._judge(found, name)
+                if number:
+                    self._wipe()
+                return
+        self._await([self._prompt()], name, deadline)
+
+    def send(self, lines: Sequence[str], name: str = "bootloader-commands") -> None:
         """Send the lines; after the last one the final message must come, if there is one."""
-        self._send(lines, self.final_message)
+        self._send(lines, self.final_message, name)
 
     def send_all(self, lines: Sequence[str]) -> None:
         """Send lines after which the loader is still there."""
         if lines:
-            self._send(lines, self.prompt)
+            self._send(lines, self.prompt, "bootloader-commands")
 
-    def _send(self, lines: Sequence[str], last: str) -> None:
-        name = "bootloader-commands"
+    def restart(self, line: str) -> None:
+        """Send a line that makes the loader begin anew, from another flash bank."""
+        self._send([line], "", "bootloader-commands-altbank")
+
+    def _send(self, lines: Sequence[str], last: str, name: str) -> None:
         with self.work.action(name) as deadline:
             for number, line in enumerate(lines, start=1):
                 self._line(line, name, deadline)
@@ -76,14 +109,35 @@ class Bootloader:
     def _line(self, line: str, name: str, deadline: Deadline) -> None:
         """Type a line; its echo also keeps an older prompt from being taken for the next one."""
         typed = line.encode()
-        for delay in DELAYS:
+        for delay in () if self.is_lossy else DELAYS:
             self.expect.send(typed, max(delay, self._delay()))
             if self._arrived(typed, name, deadline):
-                self.expect.send(b"\n")
+                self.expect.send(self.line_end)
                 return
             self.work.debug(f"{line!r} was torn on its way: {self.expect.tail()!r}")
             self.expect.send(WIPE)
             self.expect.forget()
+        self.is_lossy = True
+        self._wipe()
+        for sign in typed:
+            self._sign(bytes([sign]), line, name, deadline)
+        self.expect.send(self.line_end)
+
+    def _wipe(self) -> None:
+        """Wipe out the line, whatever has arrived of it."""
+        self.expect.send(WIPE * WIPES, max(DELAYS))
+        self.expect.pause(TORN_SECONDS)
+        self.expect.forget()
+
+    def _sign(self, sign: bytes, line: str, name: str, deadline: Deadline) -> None:
+        """Type one character until it is echoed."""
+        wanted = [Alternative("echo", re.compile(re.escape(sign)), sign), *self._errors()]
+        for _ in range(SIGN_TRIES):
+            self.expect.send(sign)
+            found = self.expect.wait(wanted, deadline, SIGN_SECONDS)
+            if found is not None:
+                self._judge(found, name)
+                return
         raise InfrastructureError(f"{name}: the boot loader loses characters of {line!r}")
 
     def _arrived(self, typed: bytes, name: str, deadline: Deadline) -> bool:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pydantic import Field
 
 from labq.actions.parameters import BootParameters
 from labq.actions.steps.bring import bring_overlay
-from labq.actions.steps.loader_boot import Dialect, commands_of, loader_of, power_up, set_problems
+from labq.actions.steps.dictionary import lookup
+from labq.actions.steps.loader_boot import (
+    GRUB_EFI,
+    Dialect,
+    commands_of,
+    loader_of,
+    power_up,
+    set_problems,
+)
 from labq.actions.steps.loader_commands import boot_script, substituted
 from labq.actions.steps.login import Login
+from labq.actions.steps.power import power_off
 from labq.actions.steps.transfer import transfer_overlay
-from labq.actions.steps.work import Work
+from labq.actions.steps.uefi import entries_of, interrupt, menu_of, parameters_of, prompt_of
+from labq.actions.steps.work import Work, expired
 from labq.actions.values import Commands, Flag, TextList
 from labq.domain.errors import Problem
+from labq.hw.expect import Expect, alternative
 from labq.hw.session import Session
 
 
@@ -42,12 +52,39 @@ def run(session: Session, parameters: GrubParameters, dialect: Dialect, action: 
         lines = substituted(session, commands_of(work, parameters.commands))
         if parameters.use_bootscript:
             lines = boot_script(session, lines)
-        expect = power_up(work, parameters, reset=parameters.reset)
+        expect = power_up(work, parameters, reset=_resets(session, parameters))
+        if dialect is GRUB_EFI:
+            _pick_grub(work, expect)
         loader = loader_of(work, expect, parameters, dialect)
         loader.interrupt()
-        if parameters.boot_finished:
-            loader = replace(loader, final_message="|".join(parameters.boot_finished))
         loader.send(lines)
-        if parameters.expect_shell and not parameters.boot_finished:
+        if parameters.prompts or not parameters.boot_finished:
             Login(work, expect, parameters, loader.errors).run()
             transfer_overlay(work, expect, parameters)
+        else:
+            _await_installer(work, expect, parameters.boot_finished)
+
+
+def _resets(session: Session, parameters: GrubParameters) -> bool:
+    return parameters.reset and session.step.device.get("reset_device") is not False
+
+
+def _pick_grub(work: Work, expect: Expect) -> None:
+    """Start GRUB from the menu of UEFI, on a device whose dictionary says how."""
+    part = lookup(work.session.plan.dictionary, "actions", "boot", "methods", "uefi-menu")
+    if isinstance(part, Mapping) and (options := part.get("menu_options")):
+        said = parameters_of(part)
+        menu = menu_of(work, expect, part, {})
+        interrupt(menu, said, "uefi-menu-interrupt")
+        menu.pick("grub-efi-menu-selector", prompt_of(said), entries_of(part, str(options)))
+
+
+def _await_installer(work: Work, expect: Expect, finished: list[str]) -> None:
+    """Wait for an installation to end, which leaves no shell, and switch off."""
+    name = "installer-wait"
+    with work.action(name, case=True) as deadline:
+        wanted = [alternative("finished", source) for source in finished]
+        if expect.wait(wanted, deadline) is None:
+            facts = f"{finished} never came; last on the console: {expect.tail() or 'nothing'}"
+            raise expired(name, work.session.step.timeouts.of(name), facts)
+    power_off(work)

@@ -76,9 +76,20 @@ def boot(
     expect = power_up(work, parameters, reset=reset)
     loader = loader_of(work, expect, parameters, dialect)
     loader.interrupt()
+    if bank := _other_bank(work):
+        loader.restart(bank)
+        loader.interrupt()
     loader.send(lines)
     Login(work, expect, parameters, loader.errors).run()
     transfer_overlay(work, expect, parameters)
+
+
+def _other_bank(work: Work) -> str:
+    """Return the line that starts U-Boot from its other flash bank, where that is to be booted."""
+    said = lookup(work.session.step.device, "parameters")
+    if not isinstance(said, Mapping) or not said.get("uboot_altbank"):
+        return ""
+    return str(said.get("uboot_altbank_cmd") or "reset")
 
 
 def loader_of(

@@ -31,6 +31,12 @@ def substituted(
     ]
 
 
+def filled(session: Session, text: str, more: Mapping[str, str]) -> str:
+    """Return a text with the placeholders filled in that have a value."""
+    values = {**values_of(session), **more}
+    return _PLACE.sub(lambda place: values.get(place.group(1), place.group()), text)
+
+
 def boot_script(session: Session, lines: Sequence[str]) -> list[str]:
     """Put the lines into a script that the loader fetches by TFTP; return what starts it."""
     served = images(session)

@@ -53,6 +53,11 @@ def _reset(work: Work, expect: Expect, parameters: BootBlock) -> None:
         _soft_reboot(work, expect, parameters)
 
 
+def has_command(work: Work, command: str) -> bool:
+    """Return whether the dictionary has a command of this key."""
+    return bool(lookup(work.session.plan.dictionary, "commands", command))
+
+
 def run_command(work: Work, action: str, command: str) -> None:
     """Run a command of the dictionary by its key, as the inner action `action`."""
     with work.action(action, case=True):

@@ -13,10 +13,10 @@ from labq.actions.method import Method
 from labq.actions.parameters import Parameters
 from labq.actions.steps.dictionary import character_delay
 from labq.actions.steps.kernel import FATAL, FATAL_PATTERNS, KernelMessages
+from labq.actions.steps.loader_values import extra_files
 from labq.actions.steps.shell_group import perform
 from labq.actions.steps.signals import GroupCall
 from labq.actions.steps.suite import Measured, Suite
-from labq.actions.steps.loader_values import extra_files
 from labq.actions.steps.work import Work, expired
 from labq.actions.values import Flag, Maybe, Name, NonEmpty, Text, integer, is_run, text
 from labq.domain.deadline import Deadline
