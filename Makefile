@@ -1,6 +1,6 @@
 # What a developer runs, and what continuous integration runs. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup programs demo test lint check bench chaos lock
+.PHONY: help setup programs demo test loaders lint check bench chaos lock
 PYTHON_ANY := $(firstword $(shell command -v $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 2>/dev/null) python3)
 BIN := .venv/bin
 TEMPLATES := labq/web/templates
@@ -25,6 +25,11 @@ demo: programs ## Boot a real Linux on a virtual device, run tests, show what ca
 test: programs ## Run the whole test suite (ARGS= is given to pytest)
 	@$(PYTHON_ANY) deploy/system-programs chromium curl faketime systemd
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+loaders: programs ## Boot by U-Boot, iPXE and GRUB over the network, as root (takes minutes)
+	@$(PYTHON_ANY) deploy/system-programs grub mkimage
+	@$(BIN)/python deploy/images
+	@LABQ_SLOW_BOOTS=1 $(BIN)/python -m pytest tests/integration/test_network_loaders.py $(ARGS)
 
 lint: setup ## Check style, spelling and templates
 	@$(BIN)/ruff check .

@@ -26,6 +26,7 @@ SECONDS = {"timeout": {"minutes": 6}}
 SLOW = pytest.mark.skipif(
     "LABQ_SLOW_BOOTS" not in os.environ, reason="takes long: runs with `make loaders`"
 )
+PATIENT = pytest.mark.timeout(600)
 HOST = "127.69.0.1"
 """Neither the emulator's own server nor the address of another test."""
 
@@ -86,22 +87,25 @@ def _x86(runs: Runs, method: str, variables: str = "", **keys: object) -> Ended:
 
 
 @SLOW
+@PATIENT
 def test_ipxe_boots_by_what_is_typed(runs: Runs) -> None:
     _x86(runs, "ipxe")
 
 
 @SLOW
+@PATIENT
 def test_ipxe_boots_by_a_script_from_the_hosts_own_server(runs: Runs) -> None:
     with tftp_of(runs) as address:
         _x86(runs, "ipxe", f"{{% set host_address = '{address}' %}}", use_bootscript=True)
 
 
 @SLOW
+@PATIENT
 def test_grub_boots_by_what_is_typed_although_it_loses_characters(runs: Runs) -> None:
     _x86(runs, "grub", GRUB)
 
 
-@SLOW
+@pytest.mark.skipif(os.geteuid() != 0, reason="port 69 wants root")
 def test_u_boot_fetches_from_the_hosts_own_server(runs: Runs) -> None:
     with tftp_of(runs) as address:
         ended = runs.run(
