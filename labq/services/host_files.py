@@ -50,7 +50,7 @@ def find_of_job(session: Session, job_id: int) -> HostFiles:
     return HostFiles() if row is None else HostFiles(**row._asdict())
 
 
-def store(session: Session, host: str, file: HostFile, text: str, by: By) -> None:
+def store(session: Session, host: str, file: HostFile, text: str, *, by: By) -> None:
     """Keep a file of a host; an empty text takes it away.
 
     Raises NotFoundError, and InvalidInputError for one that is too large.

@@ -145,7 +145,12 @@ REDIRECTS = {"pages.addresses.job", "pages.addresses.results", "pages.addresses.
 WITHOUT_JOBS = {
     *("api.rights.of_device", "api.rights.of_type", "api.remote_tokens.index"),
     *("api.events.live", "api.devices.dictionary", "api.device_types.index"),
-    *("api.device_templates.show", "api.device_types.show", "api.device_types.health_check", "api.hosts.index"),
+    *(
+        "api.device_templates.show",
+        "api.device_types.show",
+        "api.device_types.health_check",
+        "api.hosts.index",
+    ),
     *("api.hosts.show", "api.enrolments.trust", "api.users.show", "api.groups.index"),
     *("api.groups.show", "api.tokens.index", "api.system.show", "api.system.health"),
     *("api.system.version", "api.system.whoami", "api.queue.index"),

@@ -46,9 +46,7 @@ class HostBody(Input):
 
 def index(call: Call, query: PageQuery) -> Page[HostRow]:
     """List hosts."""
-    return host_view.find_page(
-        call.session, call.viewer, after=query.after, limit=query.limit
-    )
+    return host_view.find_page(call.session, call.viewer, after=query.after, limit=query.limit)
 
 
 def show(call: Call, host: str) -> HostRow:

@@ -80,7 +80,7 @@ def validate_testdef(_call: Call) -> Json:
     if not problems:
         return {"message": "Test definition valid."}
     told = "; ".join(one.describe() for one in problems)
-    return {"message": f"Test defnition invalid: {told}"}
+    return {"message": f"Test definition invalid: {told}"}
 
 
 def _submitted(call: Call, submit: Callable[[], int]) -> Reply:

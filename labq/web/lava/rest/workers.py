@@ -99,7 +99,7 @@ def _file(host: str, found: str | None, kind: str) -> Response:
 
 
 def _store(call: Call, host: str, file: HostFile, given: str) -> Json:
-    host_files.store(call.session, host, file, given, _by(call))
+    host_files.store(call.session, host, file, given, by=_by(call))
     return {"message": "content successfully updated"}
 
 

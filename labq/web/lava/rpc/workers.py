@@ -132,7 +132,7 @@ def _read(call: Call, hostname: str, file: HostFile) -> bytes:
 
 def _store(call: Call, hostname: str, file: HostFile, text: str | None) -> bool:
     _find(call, hostname)
-    host_files.store(call.session, hostname, file, text or "", _by(call))
+    host_files.store(call.session, hostname, file, text or "", by=_by(call))
     return True
 
 
