@@ -5,6 +5,7 @@ from __future__ import annotations
 from labq.actions.method import Method
 from labq.actions.parameters import BootMessages, BootParameters
 from labq.actions.steps.bring import bring_overlay
+from labq.actions.steps.dictionary import character_delay
 from labq.actions.steps.login import Login
 from labq.actions.steps.transfer import transfer_overlay
 from labq.actions.steps.work import Work
@@ -33,7 +34,10 @@ def run(session: Session, parameters: NewConnectionParameters) -> None:
         with work.action("connect-shell", case=True):
             expect = Expect(session.console(parameters.connection))
         # The kernel has started long ago: its first message is not waited for.
-        booted = parameters.model_copy(update={"parameters": BootMessages(kernel_start_message="")})
+        messages = BootMessages.model_validate({"kernel-start-message": ""})
+        booted = parameters.model_copy(update={"parameters": messages})
+        # A shell or a login prompt that waits says so again after an empty line.
+        expect.send(b"\n", character_delay(session, "boot"))
         Login(work, expect, booted).run()
         transfer_overlay(work, expect, parameters)
 
