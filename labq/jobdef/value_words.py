@@ -92,4 +92,5 @@ def _collection(annotation: object, link: Link) -> str:
 
 
 def _plural(text: str) -> str:
-    return f"{text}s" if text == "text" else text.replace("](", "s](", 1)
+    ending = "es" if "s](" in text else "s"
+    return f"{text}s" if text == "text" else text.replace("](", f"{ending}](", 1)
