@@ -2,7 +2,7 @@
 
 Some loaders lose what is typed: faster than they read, or at any speed (GRUB, with whom the firmware
 reads the same port). A line is only ended by a line feed once its echo shows that all of it arrived,
-else it is wiped out and typed again: slower, then sign by sign, each until it is seen.
+else it is wiped out and typed again sign by sign, each until it is seen; so are all lines after it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,10 @@ TORN_SECONDS = 2.0
 WIPE = b"\x15"
 """Control-U wipes out the line in U-Boot, barebox, GRUB, iPXE and the shell of UEFI."""
 
-DELAYS = (0.0, 0.02)
-"""Seconds between characters, at least, at each time that a line is typed as a whole."""
-
 SIGN_SECONDS = 2.0
 SIGN_TRIES = 8
-WIPES = 3
-"""How often a lossy loader is told to wipe out a line."""
+WIPES, WIPE_DELAY = 3, 0.05
+"""How often a lossy loader is told to wipe out a line, and how many seconds apart."""
 
 INTERRUPT_SECONDS = 5.0
 """How long a loader may be silent when it was stopped, before it is stopped again."""
@@ -109,36 +106,34 @@ class Bootloader:
     def _line(self, line: str, name: str, deadline: Deadline) -> None:
         """Type a line; its echo also keeps an older prompt from being taken for the next one."""
         typed = line.encode()
-        for delay in () if self.is_lossy else DELAYS:
-            self.expect.send(typed, max(delay, self._delay()))
+        if not self.is_lossy:
+            self.expect.send(typed, self._delay())
             if self._arrived(typed, name, deadline):
                 self.expect.send(self.line_end)
                 return
             self.work.debug(f"{line!r} was torn on its way: {self.expect.tail()!r}")
-            self.expect.send(WIPE)
-            self.expect.forget()
-        self.is_lossy = True
-        self._wipe()
+            self.is_lossy = True
+            self._wipe()
         for sign in typed:
-            self._sign(bytes([sign]), line, name, deadline)
-        self.expect.send(self.line_end)
+            self._sign(bytes([sign]), re.escape(bytes([sign])), name, deadline)
+        self._sign(self.line_end, rb"[\r\n]", name, deadline)
 
     def _wipe(self) -> None:
         """Wipe out the line, whatever has arrived of it."""
-        self.expect.send(WIPE * WIPES, max(DELAYS))
+        self.expect.send(WIPE * WIPES, WIPE_DELAY)
         self.expect.pause(TORN_SECONDS)
         self.expect.forget()
 
-    def _sign(self, sign: bytes, line: str, name: str, deadline: Deadline) -> None:
-        """Type one character until it is echoed."""
-        wanted = [Alternative("echo", re.compile(re.escape(sign)), sign), *self._errors()]
+    def _sign(self, sign: bytes, echo: bytes, name: str, deadline: Deadline) -> None:
+        """Type one character, or what ends a line, until it is echoed."""
+        wanted = [Alternative("echo", re.compile(echo)), *self._errors()]
         for _ in range(SIGN_TRIES):
             self.expect.send(sign)
             found = self.expect.wait(wanted, deadline, SIGN_SECONDS)
             if found is not None:
                 self._judge(found, name)
                 return
-        raise InfrastructureError(f"{name}: the boot loader loses characters of {line!r}")
+        raise InfrastructureError(f"{name}: the boot loader never echoes {sign!r}")
 
     def _arrived(self, typed: bytes, name: str, deadline: Deadline) -> bool:
         """Tell whether the echo shows all of the line; one that echoes nothing is believed."""
