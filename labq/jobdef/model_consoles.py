@@ -24,7 +24,11 @@ def consoles(device: DeviceSpec, blocks: Sequence[Resolved]) -> tuple[ConsoleSpe
         for channel in _feedbacks(parameters.get("feedbacks")):
             command = telnet(port_place(channel))
             found[channel] = ConsoleSpec(
-                channel=channel, kind="pty", primary=False, command=command
+                channel=channel,
+                kind="pty",
+                primary=False,
+                command=command,
+                namespace=channel,
             )
     return tuple(found.values())
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from labq.actions.boot.fvp import FvpBootParameters
 from labq.actions.boot.new_connection import NewConnectionParameters
 from labq.actions.steps import docker_shell
 from labq.actions.test.docker import DockerTestParameters
+from labq.domain.model_channels import feedback_channel
 from labq.domain.plan import ConsoleSpec
 from labq.jobdef.blocks import Resolved
 
@@ -15,7 +17,8 @@ from labq.jobdef.blocks import Resolved
 def channels(blocks: Sequence[Resolved]) -> list[str]:
     """Return the channel of each block, empty for the primary console.
 
-    A boot by `new_connection` opens a console for its namespace; tests that have this namespace or
+    A boot by `new_connection` opens a console for its namespace, one by `fvp` a console for each of
+    its feedbacks, in a namespace of that name; tests that have this namespace or
     name it as `connection-namespace` work at it.
     """
     opened: dict[str, str] = {}
@@ -25,6 +28,10 @@ def channels(blocks: Sequence[Resolved]) -> list[str]:
             case NewConnectionParameters(connection=connection):
                 opened[one.block.namespace] = connection
                 found.append(connection)
+            case FvpBootParameters(feedbacks=patterns):
+                names = [feedback_channel(text, place) for place, text in enumerate(patterns)]
+                opened |= {name: name for name in names}
+                found.append("")
             case DockerTestParameters():
                 found.append(docker_shell.channel_of(one.block.position))
             case _:
@@ -42,7 +49,7 @@ def consoles(specs: Sequence[ConsoleSpec], blocks: Sequence[Resolved]) -> tuple[
     }
     first = next((one.block.namespace for one in blocks if _starts(one)), "")
     known = [
-        replace(spec, namespace=opened.get(spec.channel, first if spec.primary else ""))
+        replace(spec, namespace=opened.get(spec.channel, first if spec.primary else spec.namespace))
         for spec in specs
     ]
     containers = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from labq.actions.parameters import Docker, DockerLogin
 from labq.actions.steps import docker
+from labq.actions.steps.container_shell import overlay_mount
 from labq.actions.steps.docker import Mount, container_of, method_options
 from labq.actions.steps.work import Work
 from labq.bench import placeholders
@@ -215,6 +217,35 @@ def test_the_plan_has_the_consoles_that_a_boot_of_a_model_names() -> None:
     )
     filled = placeholders.in_command(made.consoles[0].command, known)
     assert filled == "docker exec --interactive --tty c telnet localhost 5"
+
+
+def test_a_test_works_at_the_feedback_whose_namespace_it_names() -> None:
+    dictionary: dict[str, object] = {"actions": {"boot": {"methods": {"fvp": {"options": {}}}}}}
+    device = read_device(dictionary, name="fvp-01", device_type="fvp")
+    talk = {"name": "talk", "prompts": ["#"], "script": [{"command": "ls"}]}
+    actions = [
+        {"boot": {"method": "fvp", **FVP}},
+        {"test": {"interactive": [talk], "connection-namespace": "terminal_1"}},
+    ]
+    job = parse_job(text(device_type="fvp", actions=actions))
+    made = build_plan(job, device, run=1, job=7, host="h", host_address="127.0.0.1")
+    assert [one.channel for one in made.steps] == ["", "terminal_1", ""]
+    assert [spec.namespace for spec in made.consoles if not spec.primary] == ["terminal_1"]
+
+
+def test_the_overlay_is_unpacked_where_a_container_can_see_it(bench: Bench) -> None:
+    source = bench.folder / "source/lava-7/bin"
+    source.mkdir(parents=True)
+    (source / "lava-test-runner").write_text("#!/bin/sh")
+    archive = bench.folder / "overlay-1.tar.gz"
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(source.parent, "./lava-7")
+    session = bench.session(StepKind.BOOT, "docker", SHELL)
+    session.memory |= {"overlay": str(archive), "overlay_root": "/lava-7"}
+    mount = overlay_mount(session)
+    assert mount is not None
+    assert mount.target == "/lava-7"
+    assert (mount.source / "bin/lava-test-runner").exists()
 
 
 def test_a_feedback_without_a_name_is_counted() -> None:
