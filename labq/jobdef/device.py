@@ -18,7 +18,7 @@ Dictionary = Mapping[str, object]
 DEFAULT_CHANNEL = "console"
 METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "download": ()}
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
-BOOT_KEYS: Mapping[str, tuple[str, ...]] = {"kexec": (), "recovery": ()}
+BOOT_KEYS: Mapping[str, tuple[str, ...]] = {"kexec": (), "monitor": ("qemu",), "recovery": ()}
 """The same for boot methods: the commands of `recovery` stand below the deploy methods, `kexec` needs
 a running system only."""
 

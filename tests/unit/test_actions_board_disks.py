@@ -14,7 +14,7 @@ from labq.domain.errors import InfrastructureError, JobError
 from labq.domain.plan import StepKind, Timeouts
 from labq.hw.fake import FakeConsole, FakeSession, Say
 from labq.hw.session import Finished
-from tests.unit.test_actions_flash import Bench, plug, run
+from tests.unit.test_actions_flash import Bench, run
 
 DAP = {"parameters": {"usb_mass_device": "/dev/disk/by-id/mbed", "skip_autoremount_wait": True}}
 
@@ -171,23 +171,23 @@ def test_a_controller_that_starts_all_the_same_is_the_labs_fault(bench: Bench) -
         run(session)
 
 
-def test_a_serial_port_must_be_the_boards(bench: Bench) -> None:
-    plug(bench.folder)
+@pytest.mark.parametrize(("serial", "driver"), [("other", "cdc_acm"), ("0240", "ftdi_sio")])
+def test_a_serial_port_must_be_the_boards(bench: Bench, serial: str, driver: str) -> None:
     port = bench.folder / "sys/class/tty/ttyACM0"
     port.mkdir(parents=True)
-    (port / "device").symlink_to(plug_other(bench))
+    (port / "device").symlink_to(plug_port(bench, serial, driver))
     session = bench.session(StepKind.BOOT, "musca", {})
     session.step = replace(session.step, timeouts=Timeouts(block=0.0, action=0.0))
     with pytest.raises(InfrastructureError, match=r"serial port .cdc_acm. of USB device 0d28:0204"):
         run(session)
 
 
-def plug_other(bench: Bench) -> Path:
-    """Put the serial port of another board into sysfs; returns the folder of its interface."""
+def plug_port(bench: Bench, serial: str, driver: str) -> Path:
+    """Put a board's serial port into sysfs; returns the folder of its interface."""
     interface = bench.folder / "sys/bus/usb/devices/2-1/2-1:1.0"
     interface.mkdir(parents=True)
-    for name, value in (("serial", "other"), ("idVendor", "0d28"), ("idProduct", "0204")):
+    for name, value in (("serial", serial), ("idVendor", "0d28"), ("idProduct", "0204")):
         (interface.parent / name).write_text(value)
-    (bench.folder / "sys/cdc_acm").mkdir()
-    (interface / "driver").symlink_to(bench.folder / "sys/cdc_acm")
+    (bench.folder / "sys" / driver).mkdir()
+    (interface / "driver").symlink_to(bench.folder / "sys" / driver)
     return interface

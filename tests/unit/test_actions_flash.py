@@ -435,3 +435,12 @@ def test_a_serial_console_is_opened_before_the_board_is_flashed(bench: Bench) ->
     with pytest.raises(InfrastructureError, match="no console"):
         run(session)
     assert session.commands == []
+
+
+def test_what_an_emulator_prints_is_for_monitors_without_a_login(bench: Bench) -> None:
+    path = bench.image("kernel", "luv", image_arg="-kernel {kernel}")
+    device = {"parameters": {"command": "qemu-system-x86_64", "options": ["-m 512"]}}
+    session = bench.session(StepKind.BOOT, "monitor", device)
+    run(session)
+    (emulator,) = session.emulators
+    assert emulator.argv == ("qemu-system-x86_64", "-m", "512", "-kernel", path)

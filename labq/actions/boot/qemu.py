@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters, Docker
 from labq.actions.steps import emulator
 from labq.actions.steps.bring import bring_overlay
-from labq.actions.steps.dictionary import lookup, texts
-from labq.actions.steps.images import images
 from labq.actions.steps.login import Login
+from labq.actions.steps.qemu_command import command_line
 from labq.actions.steps.transfer import transfer_overlay
 from labq.actions.steps.work import Work
 from labq.actions.values import Maybe, Text
-from labq.domain.errors import JobError, Problem
+from labq.domain.errors import Problem
 from labq.domain.plan import Queue, StepKind
 from labq.hw.session import Session
-
-_LABEL = re.compile(r"\{([^{}\s]+)\}")
 
 
 class QemuDocker(Docker):
@@ -54,48 +48,6 @@ def run(session: Session, parameters: QemuParameters) -> None:
         expect = emulator.start(work, command_line(session), {})
         Login(work, expect, parameters).run()
         transfer_overlay(work, expect, parameters)
-
-
-def command_line(session: Session) -> list[str]:
-    """Return the dictionary's command with its options, then the arguments of the images."""
-    parameters = lookup(session.step.device, "parameters")
-    if not isinstance(parameters, Mapping) or not parameters.get("command"):
-        raise JobError("the device has no command for QEMU: actions.boot.methods.qemu.parameters")
-    words = [*shlex.split(str(parameters["command"]))]
-    for key in ("options", "extra"):
-        words += [word for text in texts(parameters.get(key)) for word in _split(text)]
-    paths = images(session)
-    for text in _image_arguments(session):
-        words += [_filled(word, paths) for word in _split(text)]
-    return words
-
-
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise JobError(f"arguments {text!r} are not quoted well: {error}") from error
-
-
-def _image_arguments(session: Session) -> Iterator[str]:
-    """Yield `image_arg` of the images that were deployed last in this namespace."""
-    for step in reversed(session.plan.steps[: session.step.index]):
-        found = step.parameters.get("images")
-        if step.namespace == session.step.namespace and isinstance(found, Mapping):
-            for image in found.values():
-                if isinstance(image, Mapping) and image.get("image_arg"):
-                    yield str(image["image_arg"])
-            return
-
-
-def _filled(word: str, paths: Mapping[str, Path]) -> str:
-    """Return the word with `{label}` replaced; unknown names in braces stay."""
-
-    def _path(place: re.Match[str]) -> str:
-        path = paths.get(place.group(1))
-        return place.group(0) if path is None else str(path)
-
-    return _LABEL.sub(_path, word)
 
 
 METHOD = Method(
