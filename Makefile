@@ -24,10 +24,10 @@ demo: programs ## Boot a real Linux on a virtual device, run tests, show what ca
 
 test: programs ## Run the whole test suite (ARGS= is given to pytest)
 	@$(PYTHON_ANY) deploy/system-programs chromium curl faketime systemd
-	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 $(ARGS)
 
 loaders: programs ## Boot by U-Boot, iPXE and GRUB over the network, as root (takes minutes)
-	@$(PYTHON_ANY) deploy/system-programs grub mkimage
+	@$(PYTHON_ANY) deploy/system-programs grub-efi mkimage
 	@$(BIN)/python deploy/images
 	@LABQ_SLOW_BOOTS=1 $(BIN)/python -m pytest tests/integration/test_network_loaders.py $(ARGS)
 
