@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -124,7 +125,9 @@ def _fetch(work: Work, service: Service, folder: Path, deadline: Deadline) -> No
         clone(work.session, wanted, deadline)
         return
     artifact = Artifact(url=service.repository, headers=service.headers)
-    packed = download(work, Download(artifact=artifact, folder=folder.with_name("packed")))
+    place = work.session.folder / "services-packed" / service.name
+    packed = download(work, Download(artifact=artifact, folder=place))
+    shutil.rmtree(folder, ignore_errors=True)
     unpack_tar(packed, folder, limit=load().cache_bytes)
 
 
