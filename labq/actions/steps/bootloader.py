@@ -28,8 +28,8 @@ WIPE = b"\x15"
 
 SIGN_SECONDS = 2.0
 SIGN_TRIES = 8
-WIPES, WIPE_DELAY = 3, 0.05
-"""How often a lossy loader is told to wipe out a line, and how many seconds apart."""
+WIPES = 5
+"""How often a line is wiped out when nothing shows that it was."""
 
 INTERRUPT_SECONDS = 5.0
 """How long a loader may be silent when it was stopped, before it is stopped again."""
@@ -77,6 +77,8 @@ class Bootloader:
             if found is not None:
                 self._judge(found, name)
                 if number:
+                    self.expect.pause(TORN_SECONDS)
+                    self.expect.forget()
                     self._wipe()
                 return
         self._await([self._prompt()], name, deadline)
@@ -113,16 +115,20 @@ class Bootloader:
                 return
             self.work.debug(f"{line!r} was torn on its way: {self.expect.tail()!r}")
             self.is_lossy = True
+            self.expect.forget()
             self._wipe()
         for sign in typed:
             self._sign(bytes([sign]), re.escape(bytes([sign])), name, deadline)
         self._sign(self.line_end, rb"[\r\n]", name, deadline)
 
     def _wipe(self) -> None:
-        """Wipe out the line, whatever has arrived of it."""
-        self.expect.send(WIPE * WIPES, WIPE_DELAY)
-        self.expect.pause(TORN_SECONDS)
-        self.expect.forget()
+        """Wipe out the line, again until the loader shows that it does; an empty one shows nothing."""
+        for _ in range(WIPES):
+            self.expect.send(WIPE)
+            if self.expect.take(self.expect.after(TORN_SECONDS)) is not None:
+                self.expect.pause(TORN_SECONDS)
+                self.expect.forget()
+                return
 
     def _sign(self, sign: bytes, echo: bytes, name: str, deadline: Deadline) -> None:
         """Type one character, or what ends a line, until it is echoed."""
