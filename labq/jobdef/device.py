@@ -16,7 +16,12 @@ from labq.jobdef.templates import ENDING, InvalidDeviceError, Library
 Dictionary = Mapping[str, object]
 
 DEFAULT_CHANNEL = "console"
-METHOD_KEYS: Mapping[str, tuple[str, ...]] = {"tmpfs": ("image", "tmpfs"), "download": ()}
+METHOD_KEYS: Mapping[str, tuple[str, ...]] = {
+    "download": (),
+    "downloads": (),
+    "iso-installer": ("image", "iso-installer"),
+    "tmpfs": ("image", "tmpfs"),
+}
 """Keys of a dictionary that allow a deploy method, where they are not its name; (): no key needed."""
 BOOT_KEYS: Mapping[str, tuple[str, ...]] = {"kexec": (), "monitor": ("qemu",), "recovery": ()}
 """The same for boot methods: the commands of `recovery` stand below the deploy methods, `kexec` needs

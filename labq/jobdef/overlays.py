@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labq.actions.definitions_parameters import Definition, DefinitionsParameters
+from labq.actions.deploy.downloads import DownloadsParameters
 from labq.actions.test.docker import DockerTestParameters
 from labq.domain.plan import OverlaySpec, TestDefinition, TestStage
 from labq.jobdef.blocks import Resolved
@@ -46,16 +47,20 @@ def place_tests(blocks: Sequence[Resolved]) -> Tests:
     """Return the stages of tests and which block brings them: the deploy before, in the namespace.
 
     Tests without a deploy before them are brought by the first boot of their namespace, or by the
-    first test. Tests in a container bring their own.
+    first test. Tests in a container bring their own. What is done in a container with downloads of
+    the namespace has the tests at hand, too.
     """
     tests = Tests()
     bringers: dict[str, int] = {}
+    worked_on: defaultdict[str, list[int]] = defaultdict(list)
     stages: defaultdict[str, int] = defaultdict(int)
     definitions: defaultdict[str, int] = defaultdict(int)
     for position, one in enumerate(blocks):
         namespace = one.block.namespace
         if one.block.kind == "deploy":
             bringers[namespace] = position
+            if isinstance(one.parameters, DownloadsParameters) and one.parameters.postprocess:
+                worked_on[namespace].append(position)
         elif one.block.kind in ("boot", "test"):
             bringers.setdefault(namespace, position)
         if one.block.kind != "test":
@@ -65,7 +70,9 @@ def place_tests(blocks: Sequence[Resolved]) -> Tests:
             found = _definitions(one.parameters, definitions[namespace])
             stage = TestStage(stage=stages[namespace], definitions=found)
             is_own = isinstance(one.parameters, DockerTestParameters)
-            tests.overlays.setdefault(position if is_own else bringers[namespace], []).append(stage)
+            takers = [position] if is_own else [bringers[namespace], *worked_on[namespace]]
+            for taker in dict.fromkeys(takers):
+                tests.overlays.setdefault(taker, []).append(stage)
             stages[namespace] += 1
             definitions[namespace] += len(found)
     return tests

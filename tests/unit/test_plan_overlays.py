@@ -57,6 +57,16 @@ def overlay(made: Plan) -> OverlaySpec:
     return next(step.overlay for step in made.steps if step.overlay is not None)
 
 
+def test_work_on_downloads_in_a_container_has_the_tests_that_a_later_deploy_brings() -> None:
+    docker = {"image": "tools", "steps": ["cp overlay*.tar.gz overlay.tar.gz"]}
+    images = {"a": {"url": "http://x/a"}}
+    worked_on = block("deploy", "", to="downloads", images=images, postprocess={"docker": docker})
+    plain = block("deploy", "", to="downloads", images=images)
+    tests = [(0, [(0, "a")])]
+    assert brought(plan(worked_on, deploy(), boot(), shell("a"))) == {1: tests, 2: tests}
+    assert brought(plan(plain, deploy(), boot(), shell("a"))) == {2: tests}
+
+
 def test_a_deploy_brings_all_tests_until_the_next_one() -> None:
     made = plan(deploy(), boot(), shell("a", "b"), shell("c"), deploy(), boot(), shell("d"))
     assert brought(made) == {

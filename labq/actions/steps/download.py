@@ -13,6 +13,7 @@ from labq.actions.parameters import Artifact
 from labq.actions.steps import http
 from labq.actions.steps.cache import Cache, Known, key_of, place
 from labq.actions.steps.dictionary import lookup
+from labq.actions.steps.downloads import SCHEME, downloaded_file, name_in_downloads
 from labq.actions.steps.unpack import (
     CHUNK_BYTES,
     SUFFIXES,
@@ -48,22 +49,35 @@ class Download:
     @property
     def target(self) -> Path:
         """Return the path of the finished file."""
-        name = Path(unquote(urlsplit(self.artifact.url).path)).name or "download"
+        name = Path(_path_of(self.artifact.url)).name or "download"
         return self.folder / (stripped_name(name, self.unpacks) if self.unpacks else name)
 
 
+def _path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return name_in_downloads(url) if parts.scheme == SCHEME else unquote(parts.path)
+
+
+_CASES = {"file": "file-download", SCHEME: "pre-downloaded"}
+
+
 def download(work: Work, wanted: Download) -> Path:
-    """Fetch one artifact, as the case `http-download` or `file-download`; returns its path."""
+    """Fetch one artifact, as the case of its scheme (`http-download`, ...); returns its path."""
     url = with_static_info(work, wanted.artifact.url)
     scheme = urlsplit(url).scheme
-    if scheme not in {"http", "https", "file"}:
+    if scheme not in {"http", "https", *_CASES}:
         raise JobError(f"{url}: URLs of scheme {scheme!r} are not supported")
-    case = "file-download" if scheme == "file" else "http-download"
+    case = _CASES.get(scheme, "http-download")
     settings = load()
     with work.action("download-retry"), work.action(case, case=True) as deadline:
         work.info(f"downloading {url}")
         fetcher = _Fetcher(work, wanted, url, settings, deadline)
-        fetcher.file() if scheme == "file" else fetcher.tried()
+        if scheme == "file":
+            fetcher.file(allowed_file(url, settings))
+        elif scheme == SCHEME:
+            fetcher.file(downloaded_file(work.session, url))
+        else:
+            fetcher.tried()
     if wanted.artifact.archive == "tar":
         unpack_tar(wanted.target, wanted.folder, limit=settings.cache_bytes)
     return wanted.target
@@ -101,9 +115,8 @@ class _Fetcher:
     deadline: Deadline
     _logged: float = field(default_factory=monotonic)
 
-    def file(self) -> None:
-        """Copy or unpack an allowed file of the host."""
-        source = allowed_file(self.url, self.settings)
+    def file(self, source: Path) -> None:
+        """Copy or unpack a file of the host."""
         if not source.is_file():
             raise JobError(f"{self.url}: not a regular file")
         self._check(_digests(source, tuple(self._asked())) if self._asked() else {})

@@ -29,16 +29,24 @@ def problems(images: Mapping[str, Artifact], path: str = "images.") -> Iterator[
 
 
 def fetch(
-    work: Work, images: Mapping[str, Artifact], folder: Path, *, uniquify: bool = True
+    work: Work,
+    images: Mapping[str, Artifact],
+    folder: Path,
+    *,
+    uniquify: bool = True,
+    writable: bool = False,
 ) -> None:
-    """Fetch the images below the folder, each into one of its own unless `uniquify` is off."""
+    """Fetch the images below the folder, each into one of its own unless `uniquify` is off.
+
+    With `writable` they are copies of the cache's files that may be changed.
+    """
     fetch_all(
         work,
         {
             label: Download(
                 artifact=image,
                 folder=folder / label if uniquify else folder,
-                writable=image.takes_lava_overlay,
+                writable=writable or image.takes_lava_overlay,
             )
             for label, image in images.items()
         },
