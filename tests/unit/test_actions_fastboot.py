@@ -80,14 +80,13 @@ def test_a_device_that_has_all_is_fit(change: Mapping[str, object]) -> None:
 def test_what_cannot_be_done_with_an_image_is_refused() -> None:
     other = {"url": "http://x/3", "format": "tar", "path": "/"}
     images = {
-        "rootfs": {"url": "http://x/1", "root_partition": 1, "apply-overlay": True},
-        "boot": {"url": "http://x/2", "reboot": "hard-reset", "overlays": {"a": other}},
+        "rootfs": {"url": "http://x/1", "format": "tar", "partition": 1, "overlays": {"a": other}},
+        "boot": {"url": "http://x/2", "reboot": "hard-reset"},
     }
     parameters = FastbootParameters.model_validate({"images": images})
     paths = [problem.path for problem in check_deploy(parameters, {**GOOD, "can_reset": False})]
     assert paths == [
-        "images.rootfs.root_partition",
-        "images.boot.overlays",
+        "images.rootfs.partition",
         "images.boot.reboot",
     ]
 

@@ -55,7 +55,13 @@ def fetch(session: Session, parameters: DownloadsParameters) -> None:
     work = Work(session)
     folder = downloads_folder(session)
     with work.block(METHOD.action, closes=False):
-        fetched.fetch(work, parameters.images, folder, uniquify=parameters.uniquify, writable=True)
+        fetched.fetch(
+            work,
+            parameters.images,
+            folder,
+            uniquify=parameters.uniquify,
+            writable=parameters.images,
+        )
 
 
 def run(session: Session, parameters: DownloadsParameters) -> None:

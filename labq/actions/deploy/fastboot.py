@@ -10,12 +10,12 @@ from pydantic import Field
 
 from labq.actions.method import Method
 from labq.actions.parameters import Artifact, BootParameters, DeployParameters, Docker, Images
+from labq.actions.steps import fetched
 from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.dictionary import texts
-from labq.actions.steps.download import Download
 from labq.actions.steps.ext_image import apply_overlay
 from labq.actions.steps.fastboot import Client, check_device, client_of, enter
-from labq.actions.steps.images import FETCHED, fetch_all, images, remember_images
+from labq.actions.steps.images import FETCHED, images, remember_images
 from labq.actions.steps.work import Work
 from labq.actions.values import Flag, Index, Maybe
 from labq.domain.errors import Problem
@@ -52,11 +52,6 @@ class FastbootImage(Artifact):
         ]
     ] = None
 
-    @property
-    def takes_overlay(self) -> bool:
-        """Return whether the tests are written into the image."""
-        return self.apply_overlay or self.takes_lava_overlay
-
 
 class FastbootParameters(DeployParameters):
     """The block of `to: fastboot`; `docker` changes nothing, the host's client is used."""
@@ -67,15 +62,9 @@ class FastbootParameters(DeployParameters):
 
 def check(parameters: FastbootParameters, device: Mapping[str, object]) -> list[Problem]:
     """Name what the device lacks, and what labq cannot do with an image."""
-    problems = list(check_device(device))
+    problems = [*check_device(device), *fetched.problems(parameters.images)]
     for label, image in parameters.images.items():
         path = f"images.{label}"
-        if image.root_partition is not None:
-            text = "the overlay cannot be written into a partition of a disk image by this labq"
-            problems.append(Problem(path=f"{path}.root_partition", message=text))
-        if image.overlays.keys() - {"lava"}:
-            text = "other overlays than lava are not supported by this labq"
-            problems.append(Problem(path=f"{path}.overlays", message=text))
         if image.reboot == "hard-reset" and not device.get("can_reset"):
             text = "the device has no hard_reset"
             problems.append(Problem(path=f"{path}.reboot", message=text))
@@ -90,18 +79,17 @@ def fetch(session: Session, parameters: FastbootParameters) -> None:
     work = Work(session)
     folder = session.folder / session.step.namespace
     with work.block("fastboot-deploy", closes=False):
-        fetch_all(
-            work,
-            {
-                label: Download(artifact=image, folder=folder / label, writable=image.apply_overlay)
-                for label, image in parameters.images.items()
-            },
-        )
+        written = [label for label, one in parameters.images.items() if one.apply_overlay]
+        fetched.fetch(work, parameters.images, folder, writable=written)
         entries = bring_overlay(work, fetch=False)
-        paths = images(session, FETCHED)
-        for label, image in parameters.images.items():
-            if image.takes_overlay and entries:
-                paths[label] = apply_overlay(work, entries, paths[label], is_sparse=image.sparse)
+        paths = fetched.with_overlays(work, parameters.images, images(session, FETCHED), entries)
+        for label in written if entries else ():
+            image = parameters.images[label]
+            sparse, partition = image.sparse, image.root_partition
+            if not image.takes_lava_overlay:
+                paths[label] = apply_overlay(
+                    work, entries, paths[label], is_sparse=sparse, partition=partition
+                )
         remember_images(session, {label: str(path) for label, path in paths.items()})
 
 

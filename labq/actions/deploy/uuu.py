@@ -41,24 +41,24 @@ class UuuParameters(DeployParameters):
 
 def check(parameters: UuuParameters, _device: Mapping[str, object]) -> list[Problem]:
     """Name what cannot be done with an image."""
-    found = list(fetched.problems(parameters.images))
-    for label, image in parameters.images.items():
-        if image.apply_overlay and image.root_partition is not None:
-            text = "the overlay cannot be written into a partition of a disk image by this labq"
-            found.append(Problem(path=f"images.{label}.root_partition", message=text))
-    return found
+    return list(fetched.problems(parameters.images))
 
 
 def fetch(session: Session, parameters: UuuParameters) -> None:
     """Fetch the images and write the overlay into those that ask for it."""
     work = Work(session)
     with work.block(METHOD.action, closes=False):
-        fetched.fetch(work, parameters.images, session.folder / session.step.namespace)
+        written = [label for label, one in parameters.images.items() if one.apply_overlay]
+        folder = session.folder / session.step.namespace
+        fetched.fetch(work, parameters.images, folder, writable=written)
         entries = bring_overlay(work, fetch=False)
         paths = fetched.with_overlays(work, parameters.images, images(session, FETCHED), entries)
         for label, image in parameters.images.items() if entries else ():
             if image.apply_overlay:
-                paths[label] = apply_overlay(work, entries, paths[label], is_sparse=False)
+                partition = image.root_partition
+                paths[label] = apply_overlay(
+                    work, entries, paths[label], is_sparse=False, partition=partition
+                )
         remember_images(session, {label: str(path) for label, path in paths.items()})
 
 

@@ -34,6 +34,13 @@ def write_tar(entries: Iterable[Entry], path: Path, moment: int) -> None:
             _add(tar, entry, moment)
 
 
+def append_tar(entries: Iterable[Entry], path: Path) -> None:
+    """Append members to a tar archive that is not compressed; raises tarfile.TarError for others."""
+    with tarfile.open(path, mode="a", format=tarfile.GNU_FORMAT) as tar:
+        for entry in entries:
+            _add(tar, entry, int(path.stat().st_mtime))
+
+
 def _add(tar: tarfile.TarFile, entry: Entry, moment: int) -> None:
     info = tarfile.TarInfo(entry.path.lstrip("/"))
     info.mode, info.mtime = entry.mode, moment

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from labq.actions.parameters import Artifact
+from labq.actions.parameters import Source
 from labq.actions.steps import http
 from labq.actions.steps.cache import Cache, Known, key_of, place
 from labq.actions.steps.dictionary import lookup
@@ -35,7 +35,7 @@ _PROGRESS_SECONDS = 5.0
 class Download:
     """One artifact and where it goes. A `writable` file is never shared with the cache."""
 
-    artifact: Artifact
+    artifact: Source
     folder: Path
     writable: bool = False
     keep_packed: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from labq.actions.overlay.entries import Entry
+from labq.actions.steps.partitions import offset_of
 from labq.actions.steps.work import Work
 from labq.config import load
 from labq.domain.errors import InfrastructureError, JobError
@@ -21,8 +22,17 @@ _NO_ROOM = "Could not allocate"
 _NO_FILE_SYSTEM = "Filesystem not open"
 
 
-def apply_overlay(work: Work, entries: Sequence[Entry], image: Path, *, is_sparse: bool) -> Path:
+def apply_overlay(
+    work: Work,
+    entries: Sequence[Entry],
+    image: Path,
+    *,
+    is_sparse: bool,
+    partition: int | None = None,
+) -> Path:
     """Write the entries into the image's file system; returns the image to flash.
+
+    With `partition`, counted from 0, the image is one of a disk.
 
     A sparse image is written out before. The result is a sparse one if that is asked for. Raises
     JobError for an image without such a file system, or without room.
@@ -35,7 +45,8 @@ def apply_overlay(work: Work, entries: Sequence[Entry], image: Path, *, is_spars
         folder.mkdir()
         script = folder / "commands"
         script.write_text("".join(f"{line}\n" for line in _commands(entries, folder)))
-        argv = ("/bin/sh", "-c", _QUIET, "sh", _debugfs(), str(script), str(raw))
+        place = str(raw) if partition is None else f"{raw}?offset={offset_of(raw, partition)}"
+        argv = ("/bin/sh", "-c", _QUIET, "sh", _debugfs(), str(script), place)
         said = work.session.run(argv, deadline).output
         _judge(image, said)
         work.debug(f"wrote the overlay ({len(entries)} files) into {image.name}")
