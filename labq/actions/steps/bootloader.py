@@ -27,7 +27,7 @@ WIPE = b"\x15"
 """Control-U wipes out the line in U-Boot, barebox, GRUB, iPXE and the shell of UEFI."""
 
 SIGN_SECONDS = 2.0
-SIGN_TRIES = 8
+SIGN_TRIES = 16
 WIPES = 5
 """How often a line is wiped out when nothing shows that it was."""
 
@@ -139,7 +139,7 @@ class Bootloader:
             if found is not None:
                 self._judge(found, name)
                 return
-        raise InfrastructureError(f"{name}: the boot loader never echoes {sign!r}")
+        raise InfrastructureError(f"{name}: the boot loader never echoes {sign!r}: {self.expect.tail()}")
 
     def _arrived(self, typed: bytes, name: str, deadline: Deadline) -> bool:
         """Tell whether the echo shows all of the line; one that echoes nothing is believed."""
