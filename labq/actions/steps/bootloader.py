@@ -139,7 +139,9 @@ class Bootloader:
             if found is not None:
                 self._judge(found, name)
                 return
-        raise InfrastructureError(f"{name}: the boot loader never echoes {sign!r}: {self.expect.tail()}")
+        raise InfrastructureError(
+            f"{name}: the boot loader never echoes {sign!r}: {self.expect.tail()}"
+        )
 
     def _arrived(self, typed: bytes, name: str, deadline: Deadline) -> bool:
         """Tell whether the echo shows all of the line; one that echoes nothing is believed."""
