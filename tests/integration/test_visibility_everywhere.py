@@ -162,6 +162,7 @@ WITHOUT_JOBS = {
 SAMPLES = {
     "device": "board-1",
     "device_type": "shell",
+    "template": "shell",
     "name": "board-1",
     "host": "rack",
     "user": "user-0",
