@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters
-from labq.actions.steps.bring import bring_overlay
-from labq.actions.steps.loader_boot import BAREBOX, boot, commands_of, set_problems
-from labq.actions.steps.loader_commands import substituted
+from labq.actions.steps.loader_boot import BAREBOX, boot, boot_lines, set_problems
 from labq.actions.steps.work import Work
 from labq.actions.values import Commands
 from labq.domain.errors import Problem
@@ -31,8 +29,7 @@ def run(session: Session, parameters: BareboxParameters) -> None:
     """Stop barebox, let it load and start the kernel, log in."""
     work = Work(session)
     with work.block(METHOD.action):
-        bring_overlay(work, fetch=True)
-        lines = substituted(session, commands_of(work, parameters.commands))
+        lines = boot_lines(work, parameters.commands)
         boot(work, parameters, BAREBOX, lines, reset=True)
 
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from labq.actions.method import Method
 from labq.actions.parameters import BootParameters
-from labq.actions.steps.bring import bring_overlay
-from labq.actions.steps.loader_boot import UBOOT, boot, commands_of, set_problems
-from labq.actions.steps.loader_commands import boot_script, substituted
+from labq.actions.steps.loader_boot import UBOOT, boot, boot_lines, set_problems
 from labq.actions.steps.work import Work
 from labq.actions.values import Commands, Flag
 from labq.domain.errors import Problem
@@ -33,10 +31,7 @@ def run(session: Session, parameters: UBootParameters) -> None:
     """Stop U-Boot, let it load and start the kernel, log in."""
     work = Work(session)
     with work.block(METHOD.action):
-        bring_overlay(work, fetch=True)
-        lines = substituted(session, commands_of(work, parameters.commands))
-        if parameters.use_bootscript:
-            lines = boot_script(session, lines)
+        lines = boot_lines(work, parameters.commands, as_script=parameters.use_bootscript)
         boot(work, parameters, UBOOT, lines, reset=parameters.reset)
 
 

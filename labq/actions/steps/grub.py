@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from labq.actions.parameters import BootParameters
-from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.dictionary import lookup
 from labq.actions.steps.loader_boot import (
     GRUB_EFI,
     Dialect,
-    commands_of,
+    boot_lines,
     loader_of,
     power_up,
     set_problems,
 )
-from labq.actions.steps.loader_commands import boot_script, substituted
 from labq.actions.steps.login import Login
 from labq.actions.steps.power import power_off
 from labq.actions.steps.transfer import transfer_overlay
@@ -48,10 +46,7 @@ def run(session: Session, parameters: GrubParameters, dialect: Dialect, action: 
     """Stop GRUB, let it load and start the kernel, log in."""
     work = Work(session)
     with work.block(action):
-        bring_overlay(work, fetch=True)
-        lines = substituted(session, commands_of(work, parameters.commands))
-        if parameters.use_bootscript:
-            lines = boot_script(session, lines)
+        lines = boot_lines(work, parameters.commands, as_script=parameters.use_bootscript)
         expect = power_up(work, parameters, reset=_resets(session, parameters))
         if dialect is GRUB_EFI:
             _pick_grub(work, expect)

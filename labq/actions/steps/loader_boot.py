@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from labq.actions.parameters import BootBlock, BootParameters
 from labq.actions.steps.bootloader import Bootloader
+from labq.actions.steps.bring import bring_overlay
 from labq.actions.steps.dictionary import UBOOT_FINAL, UBOOT_INTERRUPT, constant, lookup, texts
 from labq.actions.steps.emulator import emulator_of_dictionary, start_device
+from labq.actions.steps.loader_commands import boot_script, substituted
 from labq.actions.steps.login import Login
 from labq.actions.steps.power import connect
 from labq.actions.steps.transfer import transfer_overlay
@@ -54,6 +56,13 @@ def commands_of(work: Work, commands: str | list[str]) -> list[str]:
     if isinstance(commands, list):
         return commands
     return texts(lookup(work.session.step.device, commands, "commands"))
+
+
+def boot_lines(work: Work, commands: str | list[str], *, as_script: bool = False) -> list[str]:
+    """Bring the overlay, and return what is typed then: the lines, or what starts them as a script."""
+    bring_overlay(work, fetch=True)
+    lines = substituted(work.session, commands_of(work, commands))
+    return boot_script(work.session, lines) if as_script else lines
 
 
 def power_up(work: Work, parameters: BootBlock, *, reset: bool) -> Expect:
